@@ -1,0 +1,49 @@
+"""The one way to compile a kernel: flags chosen once, cache stamped by the sources of all kernels."""
+
+import hashlib
+from pathlib import Path
+
+import numba
+
+# Reassociation lets sums over components use vector registers. Not the whole of fastmath: that assumes away NaN and inf, and
+# the engines look for them to notice a fit that diverges.
+_FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def _digest():
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCE_DIGEST = _digest()
+
+
+def _stamp(dispatcher):
+    """Tie a function's disk cache to all kernel sources.
+
+    numba compares the time stamp of the file that holds the function, and so keeps old code when a function that it calls, in
+    another file, has changed. The stamp is a private attribute; without it the default stays in force.
+    """
+    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = SOURCE_DIGEST
+    return dispatcher
+
+
+def kernel(func=None, *, inline=False):
+    """Compile `func` at its first call, without the GIL, with its machine code kept on disk.
+
+    Parameters
+    ----------
+    func : callable
+        The function. Its arguments are arrays, scalars and namedtuples of them.
+    inline : bool, default=False
+        Paste the body into each caller before type inference: for helpers of a few operations.
+    """
+    if func is None:
+        return lambda f: kernel(f, inline=inline)
+    options = {"inline": "always"} if inline else {}
+    return _stamp(numba.njit(func, cache=True, nogil=True, error_model="numpy", fastmath=_FASTMATH, **options))
