@@ -1,0 +1,28 @@
+"""What every test may rely on: a fresh kernel cache shared by the run, no display, real data only where it is."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Before anything imports numba or matplotlib. The cache is empty at the start of a run, so that a test never reads
+# yesterday's kernels, and is inherited by the subprocesses and joblib workers that tests start. Where the variable is set
+# already, this *is* such a subprocess, or a caller who wants the kernels kept between runs.
+if "NUMBA_CACHE_DIR" not in os.environ:
+    _cache = tempfile.mkdtemp(prefix="skrec-kernels-")
+    os.environ["NUMBA_CACHE_DIR"] = _cache
+    atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def data_home():
+    """Folder of the real data sets; skips the test where there is none."""
+    folder = os.environ.get("SKREC_DATA_HOME")
+    if not folder:
+        pytest.skip("SKREC_DATA_HOME is not set: this test reads the real data sets")
+    return Path(folder)
