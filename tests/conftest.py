@@ -5,9 +5,9 @@ import os
 import shutil
 import tempfile
 
-# Before anything imports numba or matplotlib. The cache is empty at the start of a run, so that a test never reads
-# yesterday's kernels, and is inherited by the subprocesses and joblib workers that tests start. Where the variable is set
-# already, this *is* such a subprocess, or a caller who wants the kernels kept between runs.
+# Before anything imports numba or matplotlib. The cache is empty at the start of a run, so that no test reads
+# yesterday's kernels, and is inherited by the subprocesses and joblib workers that tests start. Where the variable is
+# set already, this is such a subprocess, or a caller who wants the kernels kept between runs.
 if "NUMBA_CACHE_DIR" not in os.environ:
     _cache = tempfile.mkdtemp(prefix="skrec-kernels-")
     os.environ["NUMBA_CACHE_DIR"] = _cache
