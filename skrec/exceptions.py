@@ -1,16 +1,15 @@
 """Warnings and errors with a meaning of their own.
 
-All warnings are :class:`UserWarning` and can be silenced, or turned into errors, one by one with :func:`warnings.filterwarnings`.
+All warnings are :class:`UserWarning`, and :func:`warnings.filterwarnings` can silence each, or make it an error.
 """
 
 __all__ = ["ColdStartWarning", "DivergenceError", "LeakageWarning", "NoPositivesWarning"]
 
 
 class LeakageWarning(UserWarning):
-    """A model is trained on what happens after the rows that it is tested on.
+    """A model is trained on what happens after the rows that it is tested on, or on those rows themselves.
 
-    Raised by :func:`skrec.model_selection.check_split` and :class:`skrec.model_selection.CheckedSplit` when they are given
-    times.
+    Raised by :func:`skrec.model_selection.check_split` and :class:`skrec.model_selection.CheckedSplit`.
     """
 
 
@@ -18,8 +17,8 @@ class ColdStartWarning(UserWarning):
     """Most of the users that a model is tested on do not occur in its training rows.
 
     Their ranking cannot be personal, so the score says little about the model. The usual cause is a plain
-    :class:`~sklearn.model_selection.KFold` without shuffling on rows that are sorted by user: each fold then holds users of
-    its own. :class:`skrec.model_selection.UserKFold` keeps each user on both sides.
+    :class:`~sklearn.model_selection.KFold` without shuffling on rows that are sorted by user: each fold then holds
+    users of its own. :class:`skrec.model_selection.UserKFold` keeps each user on both sides.
     """
 
 
