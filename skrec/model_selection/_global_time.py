@@ -140,7 +140,9 @@ class GlobalTimeSplit(BaseInteractionSplitter):
         given = [self.cut] if np.ndim(self.cut) == 0 else list(self.cut)
         try:
             if times.dtype.kind == "M":
-                cuts = pd.to_datetime(given, utc=True).tz_localize(None).to_numpy()
+                # One by one, because a list of texts must share one format.
+                cuts = pd.DatetimeIndex([pd.to_datetime(time, utc=True) for time in given])
+                cuts = cuts.tz_localize(None).to_numpy()
             elif times.dtype.kind == "m":
                 cuts = pd.to_timedelta(given).to_numpy()
             else:
