@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from skrec.datasets._distinct import draw_distinct_pairs
-from skrec.datasets._planted import genre_names, plant_preference
+from skrec.datasets._planted import plant_preference
 
 _FIRST_SECOND = 1_704_067_200  # 2024-01-01 00:00 UTC
 _SECONDS = 365 * 24 * 3600
@@ -97,7 +97,8 @@ def make_interactions(
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=True
-        Whether the tables are pandas frames. False is the lean way for large data: arrays of int32, no pandas.
+        Whether data and target are a pandas DataFrame and Series. False is the lean way for large data: an array of
+        int32, and a target of int8.
     random_state : int, RandomState instance or None, default=None
         Seed. The same seed gives the same data for either `as_frame`.
 
@@ -109,11 +110,10 @@ def make_interactions(
             ``position``, from 1; the rows of a slate share the timestamp.
         target : Series or array of shape (n_interactions,), int64 or int8
             1 for a positive, 0 for an explicit negative (with `n_positions`: no click).
-        user_features : DataFrame indexed by user_id, or dict of arrays
+        user_features : DataFrame of shape (n_users, 2) indexed by user_id
             ``country`` (categorical) and ``age`` (years).
-        item_features : DataFrame indexed by item_id, or dict of arrays
-            ``category`` (categorical), ``genres`` (one to three: a tuple of names, in the dict a row of a bool table)
-            and ``price``.
+        item_features : DataFrame of shape (n_items, 3) indexed by item_id
+            ``category`` (categorical), ``genres`` (a tuple of one to three names) and ``price``.
         true_preference : PlantedPreference
             The probability that a user likes an item: ``predict(X)`` for pairs, ``matrix(users, items)`` for a table.
         item_popularity : ndarray of shape (n_items,), float64
@@ -201,9 +201,7 @@ def make_interactions(
         truth["examined"] = rng.random(n_interactions) < position ** -float(position_bias)
         target = (truth["liked"] & truth["examined"]).astype(np.int8)
 
-    data, target, user_features, item_features = (_to_frames if as_frame else _to_arrays)(
-        columns, target, user_features, item_features
-    )
+    data, target = (_to_frame if as_frame else _to_array)(columns, target)
     if return_X_y:
         return data, target
     return Bunch(
@@ -277,22 +275,17 @@ def _apportion(weight, total, low, high):
     return counts
 
 
-def _to_frames(columns, target, user_features, item_features):
-    """Frames for people."""
+def _to_frame(columns, target):
     import pandas as pd
 
-    users = pd.DataFrame(user_features).astype({"country": "category"}).rename_axis("user_id")
-    items = pd.DataFrame({**item_features, "genres": genre_names(item_features["genres"])})
-    items = items.astype({"category": "category"}).rename_axis("item_id")
-    return pd.DataFrame(columns), pd.Series(target, name="target", dtype="int64"), users, items
+    return pd.DataFrame(columns), pd.Series(target, name="target", dtype="int64")
 
 
-def _to_arrays(columns, target, user_features, item_features):
-    """Arrays for benchmarks."""
+def _to_array(columns, target):
     data = np.empty((target.size, len(columns)), dtype=np.int32)
     for k, column in enumerate(columns.values()):
         data[:, k] = column
-    return data, target, user_features, item_features
+    return data, target
 
 
 def _check_parameters(**parameters):

@@ -103,12 +103,17 @@ def plant_preference(n_users, n_items, n_factors, signal, intercept, feature_sha
     -------
     preference : PlantedPreference
         The log-odds have mean ``intercept`` and standard deviation ``signal`` over the pairs.
-    user_features, item_features : dict of str to ndarray
-        A column each; ``genres`` is a bool indicator of shape (n_items, n_genres).
+    user_features, item_features : DataFrame
+        Indexed by id.
     """
+    import pandas as pd
+
     age = np.clip(rng.gamma(9.0, 4.0, n_users), 13, 90).round()
     country = rng.integers(len(_COUNTRIES), size=n_users)
-    user_features = {"country": np.array(_COUNTRIES)[country], "age": age.astype(np.int64)}
+    user_features = pd.DataFrame(
+        {"country": pd.Categorical.from_codes(country, categories=list(_COUNTRIES)), "age": age.astype(np.int64)},
+        index=pd.RangeIndex(n_users, name="user_id"),
+    )
     user_factors = _mix(
         _effect(_indicator(country, len(_COUNTRIES)), n_factors, rng) + _effect(age[:, None], n_factors, rng),
         feature_share,
@@ -120,7 +125,14 @@ def plant_preference(n_users, n_items, n_factors, signal, intercept, feature_sha
     rank = rng.random((n_items, len(_GENRES))).argsort(axis=1).argsort(axis=1)
     genres = rank < rng.integers(1, 4, size=n_items)[:, None]
     price = np.exp(rng.normal(2.5, 0.6, n_items)).round(2)
-    item_features = {"category": np.array(_CATEGORIES)[category], "genres": genres, "price": price}
+    item_features = pd.DataFrame(
+        {
+            "category": pd.Categorical.from_codes(category, categories=list(_CATEGORIES)),
+            "genres": _genre_names(genres),
+            "price": price,
+        },
+        index=pd.RangeIndex(n_items, name="item_id"),
+    )
     item_factors = _mix(
         _effect(_indicator(category, len(_CATEGORIES)), n_factors, rng)
         + _effect(genres / genres.sum(axis=1, keepdims=True), n_factors, rng)
@@ -133,7 +145,7 @@ def plant_preference(n_users, n_items, n_factors, signal, intercept, feature_sha
     return preference, user_features, item_features
 
 
-def genre_names(indicator):
+def _genre_names(indicator):
     """Tuples of the names of each item's genres."""
     names = np.array(_GENRES)
     item, genre = np.nonzero(indicator)
