@@ -1,0 +1,39 @@
+"""The only file that imports private names of scikit-learn, so that a release that moves one breaks one line."""
+
+import functools
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import HasMethods, Hidden, Interval, MissingValues, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "MissingValues",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+]
+
+
+def fit_context(method):
+    """Decorate `fit` and `partial_fit`: check the parameters, and leave the estimator as it was when anything fails.
+
+    The attributes are remembered before the call and put back when it raises, `KeyboardInterrupt` included. Attributes
+    are put back, not what they refer to: compute into new arrays and set them last, never write into fitted ones.
+    """
+    checked = _fit_context(prefer_skip_nested_validation=False)(method)
+
+    @functools.wraps(method)
+    def all_or_nothing(estimator, *args, **kwargs):
+        before = vars(estimator).copy()
+        try:
+            return checked(estimator, *args, **kwargs)
+        except BaseException:
+            vars(estimator).clear()
+            vars(estimator).update(before)
+            raise
+
+    return all_or_nothing
