@@ -3,7 +3,7 @@
 from numbers import Integral
 from typing import NamedTuple
 
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 from scipy import sparse
 from sklearn.utils import column_or_1d
@@ -115,7 +115,7 @@ def positives(y, n_rows):
 
     if y is None:
         return np.ones(n_rows, dtype=bool)
-    y = column_or_1d(nw.to_native(y, pass_through=True), warn=True)
+    y = column_or_1d(y, warn=True)
     if len(y) != n_rows:
         raise ValueError(f"y has {len(y)} values and X has {n_rows} rows; there must be one value a row")
     missing = pd.isna(y)

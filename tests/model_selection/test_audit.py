@@ -177,6 +177,18 @@ def test_groups_reach_a_splitter_of_groups(routing):
     assert search.n_splits_ == 2
 
 
+def test_a_splitter_without_metadata_routing_is_checked_too():
+    class Halves:
+        def split(self, X, y=None, groups=None):
+            yield np.arange(0, 40, 2), np.arange(1, 40, 2)
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert GridSearchCV(Constant(), {}, cv=CheckedSplit(Halves())).fit(SORTED).n_splits_ == 1
+
+
 def test_the_repr_shows_the_splitter_inside():
     assert "cv=LeaveLastOut(n=1, n_splits=1, time=None, user=0)" in repr(CheckedSplit(LeaveLastOut()))
 

@@ -541,6 +541,12 @@ def test_missing_and_unhashable_ids_are_refused():
         next(LeaveLastOut().split([["ann", "a"], [["bob"], "a"]]))
 
 
+def test_targets_that_are_objects_count_as_what_they_hold():
+    for liked in ([True, True, False], [1, 2.5, 0], pd.array([True, True, False], dtype="boolean")):
+        y = np.array(liked, dtype=object)
+        assert folds(LeaveLastOut(), [["ann", "a"], ["ann", "b"], ["ann", "c"]], y) == [([0], [1, 2])]
+
+
 def test_a_column_of_targets_is_read_as_scikit_learn_does():
     with pytest.warns(sklearn.exceptions.DataConversionWarning):
         next(LeaveLastOut().split(X_GOOD, Y_GOOD[:, None]))
