@@ -1,0 +1,202 @@
+"""Time to quality on MovieLens 100K (`ua` split, rating >= 4): AUC, Recall@20, NDCG@20 and seconds of fit.
+
+    python benchmarks/bench_quality.py [--quick] [--threads 2] [--seeds 5] [--keras]
+    python benchmarks/bench_quality.py --search [--candidates 60]
+
+Every contestant is fitted on the 49,906 pairs rated 4 or more in ua.base, at a ladder of epochs, each rung a new fit
+from nothing. Each ranks every item that the user did not like in training; an item that nobody liked in training is
+ranked last by all of them. For each rung of each peer the first table gives quality and seconds, and the second the
+time of the first rung of TripletMF that reaches the peer's AUC on ua.test, medians over the seeds, and the ratio.
+
+No setting has seen ua.test. `--search` fits on a random nine tenths of the pairs of ua.base and looks at the rest: for
+each peer, of as many random draws from its ranges as TripletMF gets, it takes the one with the highest AUC; for
+TripletMF, for each rung of each peer, the one that reached that rung's AUC in the shortest time. It writes
+quality_settings.json, which the comparison reads.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import common
+import numpy as np
+from quality_contestants import KERAS, PEERS, SKREC
+from sklearn.model_selection import ParameterSampler
+
+SETTINGS = Path(__file__).resolve().parent / "quality_settings.json"
+SHAPE = (943, 1682)
+
+
+def load_positives(name):
+    pairs, rating = common.load_ml_100k(name)
+    return pairs[rating >= 4]
+
+
+def judge(contestant, settings, epochs, train, test, threads, seed):
+    """Fit once; return seconds and quality."""
+    seconds, scores = contestant[0](train, SHAPE, settings, epochs, threads, seed)
+    seen = np.zeros(SHAPE[1], dtype=bool)
+    seen[train[:, 1]] = True
+    scores = np.where(seen, scores, -np.inf)
+    return {"seconds": seconds} | common.ranking_quality(
+        scores, common.pair_mask(train, SHAPE), common.pair_mask(test, SHAPE)
+    )
+
+
+def climb(contestants, train, test, threads, seeds, quick=False):
+    """Return {name: {epochs: [result of each seed]}} for {name: (contestant, settings)}, alternating within a seed."""
+    ladders = {name: {} for name in contestants}
+    for seed in range(seeds):
+        order = list(contestants) if seed % 2 == 0 else list(contestants)[::-1]
+        for name in order:
+            contestant, settings = contestants[name]
+            for epochs in contestant[1][:2] if quick else contestant[1]:
+                result = judge(contestant, settings, epochs, train, test, threads, seed)
+                ladders[name].setdefault(epochs, []).append(result)
+    return ladders
+
+
+def medians(results):
+    return {key: statistics.median(result[key] for result in results) for key in results[0]}
+
+
+def seconds_to(ladder, auc, seeds):
+    """Median over the seeds of the fit seconds of the first rung that reaches `auc`; None when most seeds never do."""
+    times = []
+    for seed in range(seeds):
+        reached = [results[seed]["seconds"] for results in ladder.values() if results[seed]["auc"] >= auc]
+        times.append(reached[0] if reached else np.inf)
+    time = statistics.median(times)
+    return None if np.isinf(time) else time
+
+
+def draw_settings(space, n):
+    """Draw `n` distinct settings at random, or all of them where there are no more."""
+    size = int(np.prod([len(values) for values in space.values()]))
+    return list(ParameterSampler(space, min(n, size), random_state=0))
+
+
+def search(peers, threads, n_candidates, only_skrec):
+    """Choose settings on a tenth of ua.base and write them to quality_settings.json."""
+    pairs = load_positives("ua.base")
+    held_out = np.random.default_rng(0).random(len(pairs)) < 0.1
+    data = pairs[~held_out], pairs[held_out]
+    stored = json.loads(SETTINGS.read_text())
+
+    peer_ladders = {}
+    for name, peer in peers.items():
+        candidates = [stored["peers"][name]] if only_skrec and name in PEERS else draw_settings(peer[2], n_candidates)
+        tried = climb({n: (peer, settings) for n, settings in enumerate(candidates)}, *data, threads, 1)
+        best = max(tried, key=lambda n: max(results[0]["auc"] for results in tried[n].values()))
+        stored["peers"][name], peer_ladders[name] = candidates[best], tried[best]
+        rungs = ", ".join(f"{e}: {r[0]['auc']:.4f} in {r[0]['seconds']:.2f} s" for e, r in tried[best].items())
+        print(f"{name}: {candidates[best]}\n  {rungs}", flush=True)
+
+    candidates = draw_settings(SKREC[2], n_candidates)
+    judge(SKREC, candidates[0], 1, *data, threads, 0)  # compiles
+    tried = {}
+    for n, settings in enumerate(candidates):
+        judge(SKREC, settings, 1, *data, threads, 0)  # another sampler, another kernel
+        tried |= climb({n: (SKREC, settings)}, *data, threads, 1)
+        print(n, settings, max(results[0]["auc"] for results in tried[n].values()), flush=True)
+    stored["skrec"], stored["chosen"] = {}, {}
+    for name, ladder in peer_ladders.items():
+        for epochs, results in ladder.items():
+            times = {n: seconds_to(tried[n], results[0]["auc"], 1) for n in tried}
+            reached = {n: time for n, time in times.items() if time is not None}
+            if reached:
+                chosen = min(reached, key=reached.get)
+            else:
+                chosen = max(tried, key=lambda n: max(r[0]["auc"] for r in tried[n].values()))
+            stored["skrec"][f"setting {chosen}"] = candidates[chosen]
+            stored["chosen"][f"{name}, {epochs}"] = f"setting {chosen}"
+    stored["searched"] = {"candidates": n_candidates, "threads": threads}
+    SETTINGS.write_text(json.dumps(stored, indent=1) + "\n")
+    print(f"Wrote {SETTINGS}")
+
+
+def compare(peers, options):
+    """Climb all ladders on ua.base and judge on ua.test."""
+    stored = json.loads(SETTINGS.read_text())
+    data = load_positives("ua.base"), load_positives("ua.test")
+    contestants = {name: (peer, stored["peers"][name]) for name, peer in peers.items()}
+    for name, settings in stored["skrec"].items():
+        contestants[f"skrec {name}"] = SKREC, settings
+    for contestant, settings in contestants.values():
+        judge(contestant, settings, 1, *data, options.threads, 0)  # compiles, loads libraries, starts threads
+    ladders = climb(contestants, *data, options.threads, options.seeds, options.quick)
+
+    rows, ratios = [], []
+    for name, ladder in ladders.items():
+        for epochs, results in ladder.items():
+            row = {"contestant": name, "epochs": epochs, "settings": contestants[name][1]} | medians(results)
+            rows.append(row | {"by_seed": results})
+            if name in peers:
+                setting = stored["chosen"].get(f"{name}, {epochs}")
+                time = seconds_to(ladders[f"skrec {setting}"], row["auc"], options.seeds) if setting else None
+                ratios.append(
+                    {
+                        "peer": name,
+                        "epochs": epochs,
+                        "auc": row["auc"],
+                        "peer_seconds": row["seconds"],
+                        "skrec_setting": setting,
+                        "skrec_seconds": time,
+                        "ratio": None if time is None else row["seconds"] / time,
+                    }
+                )
+    return rows, ratios
+
+
+def show(rows, ratios):
+    common.print_table(
+        ("contestant", "epochs", "AUC", "Recall@20", "NDCG@20", "fit s"),
+        [
+            (r["contestant"], r["epochs"], *(f"{r[k]:.4f}" for k in ("auc", "recall", "ndcg")), f"{r['seconds']:.3f}")
+            for r in rows
+        ],
+    )
+    print()
+    common.print_table(
+        ("peer", "epochs", "its AUC", "its s", "TripletMF with", "reaches it in s", "times faster"),
+        [
+            (
+                r["peer"],
+                r["epochs"],
+                f"{r['auc']:.4f}",
+                f"{r['peer_seconds']:.3f}",
+                r["skrec_setting"] or "not searched yet",
+                "never" if r["skrec_seconds"] is None else f"{r['skrec_seconds']:.3f}",
+                "" if r["ratio"] is None else f"{r['ratio']:.2f}",
+            )
+            for r in ratios
+        ],
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="for every contestant")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--keras", action="store_true", help="the triplet notebook's model too (about a minute a seed)")
+    parser.add_argument("--search", action="store_true", help="choose settings on a share of ua.base, ua.test unseen")
+    parser.add_argument("--only-skrec", action="store_true", help="with --search: keep the peers' settings")
+    parser.add_argument("--candidates", type=int, default=60, help="with --search: settings drawn for each contestant")
+    parser.add_argument("--quick", action="store_true", help="does it run: one seed, two rungs")
+    parser.add_argument("--output", help="JSON file, by default benchmarks/results/quality.json")
+    options = parser.parse_args()
+    peers = PEERS | KERAS if options.keras else PEERS
+    if options.search:
+        search(peers, options.threads, 2 if options.quick else options.candidates, options.only_skrec)
+        return
+    if options.quick:
+        options.seeds = 1
+    record = {"machine": common.machine(), "options": vars(options)}
+    record["quality"], record["time_to_quality"] = compare(peers, options)
+    show(record["quality"], record["time_to_quality"])
+    common.save("quality-quick" if options.quick else "quality", record, options.output)
+
+
+if __name__ == "__main__":
+    main()
