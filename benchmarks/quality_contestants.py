@@ -1,8 +1,8 @@
 """Who takes part in bench_quality.py: how each is fitted, what is searched, and the ladder of epochs it climbs.
 
 A contestant is a function of (pairs, shape, settings, epochs, threads, seed) that returns the seconds of its `fit` and
-a float array of scores of shape `shape`. Ids in `pairs` are counted from 0. Making the matrix that a peer asks for is not
-timed; reading the raw pairs and encoding ids is part of TripletMF's fit and is.
+a float array of scores of shape `shape`. Ids in `pairs` are counted from 0. Making the matrix that a peer asks for is
+not timed; reading the raw pairs and encoding ids is part of TripletMF's fit and is.
 """
 
 import warnings
