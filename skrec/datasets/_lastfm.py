@@ -16,8 +16,8 @@ _FOLDER = RemoteFolder(
 _DESCR = """\
 Last.fm
 -------
-52,668 pairs of 1,892 users and 4,489 artists with the number of plays: 42,135 to train and 10,533 to test.
-data: user_id, item_id, both from 1. target: the number of plays.
+52,668 pairs of 1,880 users and 4,489 artists with the number of plays: 42,135 to train and 10,533 to test.
+data: user_id, item_id, both from 1. target: the number of plays. trust: the friends of 1,892 users.
 
 Collected for HetRec 2011 (Cantador, Brusilovsky and Kuflik 2011) from https://www.last.fm; the selection and split are
 those of LightGCN's repository, https://github.com/gusye1234/LightGCN-PyTorch. For research, not for commercial use.
@@ -29,7 +29,7 @@ def fetch_lastfm(
 ):
     """Load who listened to which artist on Last.fm, in the split of LightGCN's repository.
 
-    52,668 pairs of 1,892 users and 4,489 artists with the number of plays, 42,135 of them to train and 10,533 to test,
+    52,668 pairs of 1,880 users and 4,489 artists with the number of plays, 42,135 of them to train and 10,533 to test,
     and the users' friends.
 
     Parameters
@@ -57,7 +57,7 @@ def fetch_lastfm(
         target : Series or array of int64
             How often the user played the artist, at least once.
         trust : DataFrame with columns user_id and friend_id
-            A row per direction of a friendship.
+            A row per direction of a friendship, of all 1,892 users: 12 of them have no pair in ``data``.
         DESCR : str
             What the data set is, and its licence.
     (X, y) : tuple

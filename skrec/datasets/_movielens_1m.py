@@ -179,7 +179,7 @@ def fetch_movielens_1m_m1(
     -------
     data : Bunch
         data : DataFrame or array with columns user_id (0 to 6021) and item_id (0 to 3042)
-            A row per positive, sorted by user. The ids are not those of GroupLens, and there are no times.
+            A row per positive, each part sorted by user. The ids are not those of GroupLens, and there are no times.
         target : Series or array of int64
             1 everywhere.
         DESCR : str
@@ -198,7 +198,8 @@ def fetch_movielens_1m_m1(
 
     Notes
     -----
-    Licence: that of MovieLens 1M, see `fetch_movielens_1m`. A few test items of a user can have no training row.
+    Licence: that of MovieLens 1M, see `fetch_movielens_1m`. Every user has rows in both parts, and every item of the
+    test has rows to train on.
 
     References
     ----------

@@ -125,7 +125,10 @@ def _is_published(path, sha256):
 
 
 def _by_hand(folder):
-    return f"You can get it by hand from {folder.url} and put it in a folder {folder.name!r}, and set SKREC_DATA_HOME to the folder above."
+    return (
+        f"You can also get it by hand from {folder.url}, put the files in a folder named {folder.name!r}, and set "
+        f"SKREC_DATA_HOME to the folder above that one."
+    )
 
 
 def _download(folder, names, cache, n_retries):
