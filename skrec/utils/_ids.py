@@ -127,7 +127,7 @@ def first_few(ids, n=5):
 
 
 def _factorize_integers(values):
-    """Give integers codes by a presence table over their range; by hashing where the range is long beside the column."""
+    """Give integers codes by a table over their range, or by hashing where the range is long beside the column."""
     n = values.shape[0]
     wide = np.uint64 if values.dtype == np.uint64 else np.int64
     low = values.min() if n else wide(0)

@@ -87,8 +87,9 @@ def check_interactions(estimator, X, y=None, sample_weight=None, *, user=0, item
     data = np.ones(len(user_codes), dtype=np.int8) if weight is None else weight
     if positive is not None:
         np.negative(data, where=~positive, out=data)
-    matrix, weight = _gather(user_codes, item_codes, data, (len(user_ids), len(item_ids)))
-    return Interactions(matrix, weight, user_ids, item_ids)
+    pairs = _sort_pairs(user_codes, item_codes, data, (len(user_ids), len(item_ids)))
+    del user_codes, item_codes, data, weight
+    return Interactions(*_unite_pairs(pairs), user_ids, item_ids)
 
 
 def check_pairs(estimator, X, *, user, item, user_ids, item_ids):
@@ -137,9 +138,11 @@ def merge_interactions(old, new):
     item_codes, item_ids = _extend(old.item_ids, new.item_ids, "the item column")
     shape = (len(user_ids), len(item_ids))
     rows, columns, data = _entries(new)
-    batch = Interactions(*_gather(user_codes[rows], item_codes[columns], data, shape), user_ids, item_ids)
+    batch = Interactions(
+        *_unite_pairs(_sort_pairs(user_codes[rows], item_codes[columns], data, shape)), user_ids, item_ids
+    )
     both = zip(_entries(old), _entries(batch), strict=True)
-    merged = Interactions(*_gather(*map(np.concatenate, both), shape), user_ids, item_ids)
+    merged = Interactions(*_unite_pairs(_sort_pairs(*map(np.concatenate, both), shape)), user_ids, item_ids)
     return merged, batch
 
 
@@ -235,32 +238,41 @@ def _check_feedback(y, n_rows):
     return y > 0
 
 
-def _gather(rows, columns, data, shape):
-    """Sum signed entries into a matrix of signs and a vector of weights.
+def _sort_pairs(rows, columns, data, shape):
+    """Return signed entries as a sorted matrix in which a pair may still occur several times.
 
     `data` is int8 signs where each entry has weight one, otherwise float32 weights with the sign of the entry.
     """
     pairs = coo_array((data, (rows, columns)), shape=shape)
-    pairs.has_canonical_format = True  # Not true, but scipy would add up the signs of duplicates.
+    pairs.has_canonical_format = True  # Not so, but scipy would add up the signs of repeated pairs.
     pairs = pairs.tocsr()
     pairs.has_canonical_format = False
     pairs.has_sorted_indices = False
     pairs.sort_indices()
+    return pairs
+
+
+def _unite_pairs(pairs):
+    """Make one entry of the repetitions of each pair; return the matrix of signs and the vector of weights."""
+    data, indices, indptr = pairs.data, pairs.indices, pairs.indptr
     first = _first_of_pair(pairs)
-    if first.all():
-        weight = None if data.dtype == np.int8 else np.abs(pairs.data)
-        sign = pairs.data if weight is None else np.sign(pairs.data).astype(np.int8)
-        indices, indptr = pairs.indices, pairs.indptr
-    else:
-        starts = np.flatnonzero(first)
-        if data.dtype == np.int8:
-            weight = np.diff(starts, append=len(first)).astype(np.float32)
-        else:
-            # Sums of float32 in float64 are exact but for extreme ranges, hence the same in any order.
-            weight = np.add.reduceat(np.abs(pairs.data), starts, dtype=np.float64).astype(np.float32)
-        sign = np.sign(np.maximum.reduceat(pairs.data, starts)).astype(np.int8)
-        indices, indptr = pairs.indices[starts], np.searchsorted(starts, pairs.indptr).astype(pairs.indptr.dtype)
-    matrix = csr_array((sign, indices, indptr), shape=shape)
+    repeated = np.flatnonzero(~first)
+    weight = None if data.dtype == np.int8 else np.abs(data[first])
+    data, again = data[first], data[repeated]
+    if len(repeated):
+        # The k-th repetition, at place p, belongs to the entry that has p - k - 1 distinct pairs before it.
+        owner = repeated - np.arange(1, len(repeated) + 1)
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))
+        owner = owner[starts]
+        if weight is None:
+            weight = np.ones(len(data), dtype=np.float32)
+        # Sums of float32 in float64 are exact but for extreme ranges, hence the same in any order.
+        weight[owner] += np.add.reduceat(np.abs(again), starts, dtype=np.float64)
+        data[owner] = np.maximum(data[owner], np.maximum.reduceat(again, starts))
+        indices = indices[first]
+        indptr = indptr - np.searchsorted(repeated, indptr).astype(indptr.dtype)
+    sign = np.sign(data).astype(np.int8, copy=False)
+    matrix = csr_array((sign, indices, indptr), shape=pairs.shape)
     matrix.has_canonical_format = True
     if weight is not None and np.all(weight == 1.0):
         weight = None
