@@ -59,8 +59,8 @@ def make_interactions(
 ):
     """Generate users' interactions with items from a preference that is known.
 
-    Users and items have planted factors; the dot product of a user's and an item's is the log-odds that the user
-    likes the item. Items are shown by a power law of popularity that has nothing to do with taste, and some users are
+    Users and items have planted factors; the dot product of a user's and an item's, plus an intercept, is the log-odds
+    that the user likes the item. Items are shown by a power law of popularity that has nothing to do with taste, and some users are
     more active than others. No pair of a user and an item comes twice.
 
     Parameters
@@ -138,7 +138,7 @@ def make_interactions(
     The positives of a user are drawn without replacement with probability proportional to popularity times
     preference, explicit negatives to popularity times one minus preference, impressions to popularity. Time and memory
     grow with n_interactions and with n_users + n_items, not with their product: 20 million rows of 200,000 users and
-    50,000 items take about a minute.
+    50,000 items take about half a minute and 1.7 GB.
 
     With the defaults (seed 0), each user's last row held out and the items without a row of the user as negatives, the
     average per-user ROC AUC is 0.71 by popularity, 0.88 by a truncated singular value decomposition of the other rows,
