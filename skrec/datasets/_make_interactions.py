@@ -60,8 +60,8 @@ def make_interactions(
     """Generate users' interactions with items from a preference that is known.
 
     Users and items have planted factors; the dot product of a user's and an item's, plus an intercept, is the log-odds
-    that the user likes the item. Items are shown by a power law of popularity that has nothing to do with taste, and some users are
-    more active than others. No pair of a user and an item comes twice.
+    that the user likes the item. Items are shown by a power law of popularity that has nothing to do with taste, and
+    some users are more active than others. No pair of a user and an item comes twice.
 
     Parameters
     ----------

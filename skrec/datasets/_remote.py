@@ -43,7 +43,7 @@ def get_data_home(data_home=None):
 
     Returns
     -------
-    data_home : pathlib.Path
+    pathlib.Path
         The folder, which is created when missing.
 
     Examples
