@@ -1,0 +1,104 @@
+"""Partition of an epoch's interactions into chunks that threads work on without locks.
+
+Users are cut into contiguous groups and items, anew each epoch, into random blocks of equal size. Chunk (group g, block b) holds
+the interactions of g's users with b's items; chunks that share neither group nor block touch disjoint rows of both factor tables.
+A chunk is a stream of int32 words: ``~user`` opens the run of a user, then one word ``position << 2 | kind`` follows for each of
+the user's interactions with the block, where `position` counts within the block.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec._kernels._jit import kernel
+from skrec._kernels._rng import shuffle
+
+KNOWN = 0  # a positive from an earlier batch: never a negative, not trained on
+TRAIN = 1
+EXPLICIT = 2  # an explicit negative
+
+
+class Partition(NamedTuple):
+    """The cut of users and items that holds for one epoch."""
+
+    user_starts: np.ndarray  # (n_groups + 1,) int64: users of group g are user_starts[g]..user_starts[g + 1] - 1
+    items: np.ndarray  # (n_items,) int32: items in the order of their blocks
+    item_starts: np.ndarray  # (n_blocks + 1,) int64: block b is items[item_starts[b]:item_starts[b + 1]]
+    block: np.ndarray  # (n_items,) int32: block of each item
+    position: np.ndarray  # (n_items,) int32: position of each item in its block
+
+
+def cut_users(indptr, n_groups):
+    """Cut users into contiguous groups of about equally many interactions: (n_groups + 1,) int64 boundaries."""
+    n_users = len(indptr) - 1
+    targets = np.linspace(0, indptr[-1], n_groups + 1)[1:-1]
+    inner = np.minimum(np.searchsorted(indptr, targets), n_users)
+    return np.concatenate([[0], inner, [n_users]]).astype(np.int64)
+
+
+def make_partition(indptr, n_items, n_groups, n_blocks):
+    """Allocate a partition; the items are in their own order until :func:`deal_items` is called."""
+    items = np.arange(n_items, dtype=np.int32)
+    item_starts = (np.arange(n_blocks + 1, dtype=np.int64) * n_items) // n_blocks
+    partition = Partition(
+        cut_users(indptr, n_groups), items, item_starts, np.zeros(n_items, np.int32), np.zeros(n_items, np.int32)
+    )
+    _locate_items(partition)
+    return partition
+
+
+@kernel
+def _locate_items(partition):
+    for b in range(partition.item_starts.shape[0] - 1):
+        start = partition.item_starts[b]
+        for slot in range(start, partition.item_starts[b + 1]):
+            item = partition.items[slot]
+            partition.block[item] = b
+            partition.position[item] = slot - start
+
+
+@kernel(inline=False)
+def deal_items(partition, rng):
+    """Deal the items over the blocks at random: any two items share a block with the same probability."""
+    shuffle(rng, partition.items)
+    _locate_items(partition)
+
+
+@kernel(inline=False)
+def count_words(partition, group, indptr, indices, last_user, counts):
+    """Count the words of each chunk of a group of users.
+
+    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Cost: one random read per interaction.
+    """
+    counts[:] = 0
+    last_user[:] = -1
+    for u in range(partition.user_starts[group], partition.user_starts[group + 1]):
+        for t in range(indptr[u], indptr[u + 1]):
+            b = partition.block[indices[t]]
+            if last_user[b] != u:
+                last_user[b] = u
+                counts[b] += 1
+            counts[b] += 1
+
+
+@kernel(inline=False)
+def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cursors, words, word_weights):
+    """Write the words of a group's chunks from `cursors` (n_blocks,) int64 on, in the order of users.
+
+    `weights` and `word_weights` are float32 arrays aligned with `indices` and `words`, or empty: every weight is one.
+    """
+    last_user[:] = -1
+    weighted = weights.shape[0] > 0
+    for u in range(partition.user_starts[group], partition.user_starts[group + 1]):
+        for t in range(indptr[u], indptr[u + 1]):
+            item = indices[t]
+            b = partition.block[item]
+            at = cursors[b]
+            if last_user[b] != u:
+                last_user[b] = u
+                words[at] = ~u
+                at += 1
+            words[at] = (partition.position[item] << 2) | kinds[t]
+            if weighted:
+                word_weights[at] = weights[t]
+            cursors[b] = at + 1

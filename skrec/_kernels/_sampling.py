@@ -1,0 +1,348 @@
+"""Negatives, one draw at a time: sampler states, and `draw`, chosen at compile time by the type of the state.
+
+A draw sees the block of items that its chunk works on (`Pool`), never the whole catalogue: a sampler whose law cannot be kept
+within a block asks for a single block (see :class:`skrec.samplers.BaseSampler`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import overload
+
+from skrec._kernels._jit import kernel
+from skrec._kernels._rng import next_below, next_float
+
+# Redraws after hitting excluded items before the pool is searched item by item: a user who has seen nearly all of a block.
+_MAX_REDRAWS = 32
+
+
+class Model(NamedTuple):
+    """Parameters of a factorisation; a kernel scores with them and, in a step, changes them.
+
+    The score of (u, j) is ``sum_k w[k] * U[u, k] * V[j, k]``, times ``u_scale[u] * v_scale[j]`` (the inverse norms) where `cosine`,
+    plus ``bias[j]`` where `biased`.
+    """
+
+    U: np.ndarray  # (n_users, n_components) float32
+    V: np.ndarray  # (n_items, n_components) float32
+    w: np.ndarray  # (n_components,) float32
+    bias: np.ndarray  # (n_items,) float32
+    u_scale: np.ndarray  # (n_users,) float32
+    v_scale: np.ndarray  # (n_items,) float32
+    cosine: bool
+    biased: bool
+
+
+class Pool(NamedTuple):
+    """The items that a draw chooses from, and which of them the user has been seen with.
+
+    Position p of the block is item ``items[start + p]``. The user's positives carry ``mark[p] == stamp``, the explicit negatives
+    ``stamp + 1``; `depth` says how many of these marks exclude: 0 none, 1 the positives, 2 both.
+    """
+
+    items: np.ndarray  # (n_items,) int32, all blocks
+    start: int
+    size: int
+    mark: np.ndarray  # (largest block,) int32
+    stamp: int
+    depth: int
+    explicit: np.ndarray  # (largest block,) int32: positions of the user's explicit negatives
+    n_explicit: int
+
+
+_DRAWS = {}
+
+
+def register_draw(state_class):
+    """Register a function as the draw of a sampler's state class.
+
+    Parameters
+    ----------
+    state_class : type
+        A module-level :class:`typing.NamedTuple` class of scalars and arrays.
+
+    Returns
+    -------
+    callable
+        Decorator for ``func(state, u, i, s_pos, pool, model, rng) -> (position, weight)``: user, positive item (both int), its score, the pool,
+        the model, the generator row; returns the position of the negative in the pool, -1 for none, and the weight of the step.
+    """
+
+    def decorate(func):
+        _DRAWS[state_class] = kernel(func)
+        return _DRAWS[state_class]
+
+    return decorate
+
+
+def draw(state, u, i, s_pos, pool, model, rng):
+    """Draw a negative for (u, i): its position in the pool (-1: none) and the weight of the step."""
+    return _DRAWS[type(state)](state, u, i, s_pos, pool, model, rng)
+
+
+@overload(draw)
+def _choose_draw(state, u, i, s_pos, pool, model, rng):
+    compiled = _DRAWS[state.instance_class]
+    return lambda state, u, i, s_pos, pool, model, rng: compiled(state, u, i, s_pos, pool, model, rng)
+
+
+@kernel
+def score(model, u, j):
+    """Score of user u and item j."""
+    total = np.float32(0.0)
+    for k in range(model.U.shape[1]):
+        total += model.w[k] * model.U[u, k] * model.V[j, k]
+    if model.cosine:
+        total *= model.u_scale[u] * model.v_scale[j]
+    if model.biased:
+        total += model.bias[j]
+    return total
+
+
+@kernel
+def is_excluded(pool, position):
+    """Whether the position is a seen item that may not be drawn."""
+    seen = pool.mark[position] - pool.stamp
+    return seen >= 0 and seen < pool.depth
+
+
+@kernel
+def any_admitted(pool, rng):
+    """First admitted position at or after a random one, -1 when every position is excluded."""
+    offset = next_below(rng, pool.size)
+    for step in range(pool.size):
+        position = (offset + step) % pool.size
+        if not is_excluded(pool, position):
+            return position
+    return -1
+
+
+@kernel
+def draw_uniform(pool, rng):
+    """Uniform draw among the admitted positions, -1 when there is none."""
+    for _ in range(_MAX_REDRAWS):
+        position = next_below(rng, pool.size)
+        if not is_excluded(pool, position):
+            return position
+    return any_admitted(pool, rng)
+
+
+class UniformState(NamedTuple):
+    """Uniform over the pool; `depth` as in :class:`Pool`."""
+
+    depth: int
+
+
+@register_draw(UniformState)
+def draw_uniform_state(state, u, i, s_pos, pool, model, rng):
+    """Draw uniformly from the admitted items."""
+    return draw_uniform(pool, rng), 1.0
+
+
+class AliasState(NamedTuple):
+    """Fixed law by alias tables, one per block, in the order of the partition's items."""
+
+    depth: int
+    prob: np.ndarray  # (n_items,) float64
+    alias: np.ndarray  # (n_items,) int32, positions within the block
+
+
+@kernel
+def build_alias(mass, start, stop, prob, alias, stack):
+    """Fill prob[start:stop] and alias[start:stop] from mass[start:stop] >= 0 (Walker 1977, Vose 1991).
+
+    `stack` is int32 scratch of at least stop - start. Cost: O(stop - start). A block without mass becomes uniform.
+    """
+    n = stop - start
+    total = 0.0
+    for k in range(start, stop):
+        total += mass[k]
+    if not total > 0.0:
+        for k in range(n):
+            prob[start + k] = 1.0
+            alias[start + k] = k
+        return
+    small, large = 0, n
+    for k in range(n):
+        prob[start + k] = mass[start + k] * n / total
+        alias[start + k] = k
+        if prob[start + k] < 1.0:
+            stack[small] = k
+            small += 1
+        else:
+            large -= 1
+            stack[large] = k
+    while small > 0 and large < n:
+        small -= 1
+        s = stack[small]
+        at = stack[large]
+        alias[start + s] = at
+        prob[start + at] -= 1.0 - prob[start + s]
+        if prob[start + at] < 1.0:
+            large += 1
+            stack[small] = at
+            small += 1
+    while small > 0:  # left over by rounding
+        small -= 1
+        prob[start + stack[small]] = 1.0
+    while large < n:
+        prob[start + stack[large]] = 1.0
+        large += 1
+
+
+@kernel(inline=False)
+def build_block_aliases(mass, partition, arranged, stack, prob, alias):
+    """Build one alias table per block from `mass` (n_items,) float64, in the items' own order.
+
+    `arranged` float64 and `stack` int32 of shape (n_items,) are scratch.
+    """
+    for slot in range(mass.shape[0]):
+        arranged[slot] = mass[partition.items[slot]]
+    for b in range(partition.item_starts.shape[0] - 1):
+        build_alias(arranged, partition.item_starts[b], partition.item_starts[b + 1], prob, alias, stack)
+
+
+@register_draw(AliasState)
+def draw_alias_state(state, u, i, s_pos, pool, model, rng):
+    """Draw from the block's alias table, again while the item is excluded."""
+    for _ in range(_MAX_REDRAWS):
+        position = next_below(rng, pool.size)
+        if next_float(rng) >= state.prob[pool.start + position]:
+            position = np.int64(state.alias[pool.start + position])
+        if not is_excluded(pool, position):
+            return position, 1.0
+    return any_admitted(pool, rng), 1.0
+
+
+class DynamicState(NamedTuple):
+    """Best scored of several uniform candidates: one of the `top_m` hardest of `n_candidates`."""
+
+    depth: int
+    n_candidates: int
+    top_m: int
+    top: np.ndarray  # (n_groups, top_m) int64, scratch
+    top_score: np.ndarray  # (n_groups, top_m) float32, scratch
+
+
+@register_draw(DynamicState)
+def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
+    """Draw candidates, keep the top_m best scored, return one of them at random (one exactly the hardest where top_m is 1)."""
+    if state.top_m == 1:
+        best, best_score = np.int64(-1), np.float32(0.0)
+        for _ in range(state.n_candidates):
+            position = draw_uniform(pool, rng)
+            if position < 0:
+                return np.int64(-1), 1.0
+            candidate_score = score(model, u, pool.items[pool.start + position])
+            if best < 0 or candidate_score > best_score:
+                best, best_score = position, candidate_score
+        return best, 1.0
+    top, top_score = state.top, state.top_score
+    n_top = 0
+    for _ in range(state.n_candidates):
+        position = draw_uniform(pool, rng)
+        if position < 0:
+            return np.int64(-1), 1.0
+        candidate_score = score(model, u, pool.items[pool.start + position])
+        if n_top == state.top_m and candidate_score <= top_score[n_top - 1]:
+            continue
+        at = n_top if n_top < state.top_m else state.top_m - 1
+        n_top = at + 1
+        while at > 0 and top_score[at - 1] < candidate_score:
+            top[at], top_score[at] = top[at - 1], top_score[at - 1]
+            at -= 1
+        top[at], top_score[at] = position, candidate_score
+    return top[next_below(rng, n_top)], 1.0
+
+
+class WARPState(NamedTuple):
+    """First violator of a margin among uniform draws, weighted by the rank that the number of draws implies."""
+
+    depth: int
+    margin: float
+    rank_weight: np.ndarray  # (max_sampled + 1,) float64: weight after t draws
+
+
+@register_draw(WARPState)
+def draw_warp_state(state, u, i, s_pos, pool, model, rng):
+    """Draw until an item violates the margin: score first, membership only for a violator."""
+    threshold = s_pos - state.margin
+    for t in range(1, state.rank_weight.shape[0]):
+        position = next_below(rng, pool.size)
+        if score(model, u, pool.items[pool.start + position]) > threshold and not is_excluded(pool, position):
+            return position, state.rank_weight[t]
+    return np.int64(-1), 0.0
+
+
+class ExplicitState(NamedTuple):
+    """The user's own explicit negatives."""
+
+    depth: int
+
+
+@register_draw(ExplicitState)
+def draw_explicit_state(state, u, i, s_pos, pool, model, rng):
+    """Draw one of the user's explicit negatives, -1 when there is none."""
+    if pool.n_explicit == 0:
+        return np.int64(-1), 1.0
+    return np.int64(pool.explicit[next_below(rng, pool.n_explicit)]), 1.0
+
+
+class BlockState(NamedTuple):
+    """Negatives drawn beforehand in plain Python, one for each positive in the order of training."""
+
+    depth: int
+    negatives: np.ndarray  # (n,) int32 positions (= items: there is one block)
+    cursor: np.ndarray  # (1,) int64
+
+
+@register_draw(BlockState)
+def draw_block_state(state, u, i, s_pos, pool, model, rng):
+    """Return the next of the negatives drawn beforehand; an excluded one is replaced by a uniform draw."""
+    at = state.cursor[0]
+    state.cursor[0] = at + 1
+    position = np.int64(state.negatives[at])
+    if position >= 0 and is_excluded(pool, position):
+        return draw_uniform(pool, rng), 1.0
+    return position, 1.0
+
+
+class MixedState(NamedTuple):
+    """A weighted mix: one component is drawn, then its negative; a component that has none passes on to the next."""
+
+    depth: int
+    cumulative: np.ndarray  # (n_components,) float64, ends at 1
+    states: tuple
+
+
+def draw_nth(states, which, u, i, s_pos, pool, model, rng):
+    """Draw from the state number `which` of a tuple of states."""
+    return draw(states[which], u, i, s_pos, pool, model, rng)
+
+
+@overload(draw_nth)
+def _choose_draw_nth(states, which, u, i, s_pos, pool, model, rng):
+    if len(states) == 1:
+        return lambda states, which, u, i, s_pos, pool, model, rng: draw(states[0], u, i, s_pos, pool, model, rng)
+
+    def unroll(states, which, u, i, s_pos, pool, model, rng):
+        if which == 0:
+            return draw(states[0], u, i, s_pos, pool, model, rng)
+        return draw_nth(states[1:], which - 1, u, i, s_pos, pool, model, rng)
+
+    return unroll
+
+
+@register_draw(MixedState)
+def draw_mixed_state(state, u, i, s_pos, pool, model, rng):
+    """Choose a component by its share and draw from it; where it has no negative the following ones are asked in turn."""
+    n = state.cumulative.shape[0]
+    x = next_float(rng)
+    which = 0
+    while which < n - 1 and x >= state.cumulative[which]:
+        which += 1
+    for step in range(n):
+        position, weight = draw_nth(state.states, (which + step) % n, u, i, s_pos, pool, model, rng)
+        if position >= 0:
+            return position, weight
+    return np.int64(-1), 1.0
