@@ -1,0 +1,112 @@
+"""The documentation knows every public name, and every public name is documented."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import skrec
+
+get_doc_object = pytest.importorskip("numpydoc.docscrape", reason="the docs extra is not installed").get_doc_object
+
+ROOT = Path(__file__).parents[1]
+SUBPACKAGES = sorted(name for name in skrec.__all__ if inspect.ismodule(getattr(skrec, name)))
+
+
+def _public_names():
+    """(canonical name, object): an estimator is listed where users import it from, the top level."""
+    estimators = [name for name in skrec.__all__ if inspect.isclass(getattr(skrec, name))]
+    yield from ((f"skrec.{name}", getattr(skrec, name)) for name in estimators)
+    for subpackage in SUBPACKAGES:
+        module = importlib.import_module(f"skrec.{subpackage}")
+        yield from ((f"skrec.{subpackage}.{n}", getattr(module, n)) for n in module.__all__ if n not in estimators)
+
+
+def _public_callables():
+    """What a user calls: public functions, classes, and the methods that classes define in this package."""
+    for name, obj in _public_names():
+        yield name, obj
+        if inspect.isclass(obj):
+            for attribute, method in inspect.getmembers(obj, inspect.isfunction):
+                if not attribute.startswith("_") and method.__module__.startswith("skrec."):
+                    yield f"{name}.{attribute}", method
+
+
+PUBLIC = dict(_public_names())
+CALLABLES = dict(_public_callables())
+
+
+def _names_on_api_page():
+    names, module = [], None
+    for line in (ROOT / "docs" / "api.rst").read_text().splitlines():
+        if match := re.match(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r"   (\w+)", line):
+            names.append(f"{module}.{match[1]}")
+    return names
+
+
+def test_api_page_lists_every_public_name_once():
+    assert sorted(_names_on_api_page()) == sorted(PUBLIC)
+
+
+def _parameters(obj):
+    try:
+        signature = inspect.signature(obj)
+    except ValueError:  # exceptions take what they like
+        return []
+    return [p for p in signature.parameters.values() if p.name != "self"]
+
+
+def _documented(doc, section):
+    return [name.strip().lstrip("*") for entry in doc[section] for name in entry.name.split(",")]
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_docstring_tells_every_parameter_in_order(name):
+    obj = CALLABLES[name]
+    if inspect.isclass(obj) and issubclass(obj, (Warning, Exception)):
+        assert inspect.getdoc(obj)
+        return
+    doc = get_doc_object(obj)
+    assert doc["Summary"], f"{name} has no summary"
+    documented = _documented(doc, "Parameters") + _documented(doc, "Other Parameters")
+    assert documented == [p.name for p in _parameters(obj)]
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_docstring_tells_every_default(name):
+    """A parameter that may be left out says what happens then."""
+    obj = CALLABLES[name]
+    if inspect.isclass(obj) and issubclass(obj, (Warning, Exception)):
+        return
+    optional = {p.name for p in _parameters(obj) if p.default is not inspect.Parameter.empty}
+    for entry in get_doc_object(obj)["Parameters"]:
+        if optional & {name.strip() for name in entry.name.split(",")}:
+            assert re.search(r"default|optional|None|ignored", entry.type), f"{name}: {entry.name} : {entry.type}"
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_docstring_tells_what_is_returned(name):
+    obj = CALLABLES[name]
+    if inspect.isclass(obj) or name.rpartition(".")[2].startswith("set_"):
+        return
+    doc = get_doc_object(obj)
+    assert doc["Returns"] or doc["Yields"], f"{name} does not say what it returns"
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_docstring_shows_an_example_that_runs(name):
+    obj = PUBLIC[name]
+    if inspect.isclass(obj) and issubclass(obj, (Warning, Exception)):
+        return
+    doc = get_doc_object(obj)
+    assert any(line.startswith(">>> ") for line in doc["Examples"]), f"{name} has no example"
+
+
+def test_no_link_to_a_page_that_is_not_there():
+    """`:ref:` and `:doc:` are checked by the build; paths in the README are not."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), f"README.md links to {target}"
