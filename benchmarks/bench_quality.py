@@ -1,7 +1,7 @@
 """Time to quality on MovieLens 100K (`ua` split, rating >= 4): AUC, Recall@20, NDCG@20 and seconds of fit.
 
     python benchmarks/bench_quality.py [--quick] [--threads 2] [--seeds 5] [--keras]
-    python benchmarks/bench_quality.py --search [--candidates 60]
+    python benchmarks/bench_quality.py --search peers skrec [--candidates 60]
 
 Every contestant is fitted on the 49,906 pairs rated 4 or more in ua.base, at a ladder of epochs, each rung a new fit
 from nothing. Each ranks every item that the user did not like in training; an item that nobody liked in training is
@@ -77,48 +77,64 @@ def draw_settings(space, n):
     return list(ParameterSampler(space, min(n, size), random_state=0))
 
 
-def search(peers, threads, n_candidates, only_skrec):
-    """Choose settings on a tenth of ua.base and write them to quality_settings.json."""
+def load_settings():
+    return json.loads(SETTINGS.read_text())
+
+
+def store_settings(settings):
+    SETTINGS.write_text(json.dumps(settings, indent=1) + "\n")
+    print(f"Wrote {SETTINGS}")
+
+
+def validation_data():
+    """A random nine tenths of the positives of ua.base, and the rest to judge on."""
     pairs = load_positives("ua.base")
     held_out = np.random.default_rng(0).random(len(pairs)) < 0.1
-    data = pairs[~held_out], pairs[held_out]
-    stored = json.loads(SETTINGS.read_text())
+    return pairs[~held_out], pairs[held_out]
 
-    peer_ladders = {}
+
+def best_auc(ladder):
+    return max(result["auc"] for results in ladder.values() for result in results)
+
+
+def search_peers(peers, threads, n_candidates):
+    """Take for each peer the settings with the highest validation AUC on any rung."""
+    stored = load_settings()
     for name, peer in peers.items():
-        candidates = [stored["peers"][name]] if only_skrec and name in PEERS else draw_settings(peer[2], n_candidates)
-        tried = climb({n: (peer, settings) for n, settings in enumerate(candidates)}, *data, threads, 1)
-        best = max(tried, key=lambda n: max(results[0]["auc"] for results in tried[n].values()))
-        stored["peers"][name], peer_ladders[name] = candidates[best], tried[best]
+        candidates = draw_settings(peer[2], n_candidates)
+        tried = climb({n: (peer, settings) for n, settings in enumerate(candidates)}, *validation_data(), threads, 1)
+        best = max(tried, key=lambda n: best_auc(tried[n]))
+        stored["peers"][name] = candidates[best]
         rungs = ", ".join(f"{e}: {r[0]['auc']:.4f} in {r[0]['seconds']:.2f} s" for e, r in tried[best].items())
-        print(f"{name}: {candidates[best]}\n  {rungs}", flush=True)
+        print(f"{name}, best of {len(candidates)}: {candidates[best]}\n  {rungs}", flush=True)
+    store_settings(stored)
 
+
+def search_skrec(peers, threads, n_candidates):
+    """Take for each rung of each peer our settings that reach its validation AUC first, or that come closest."""
+    stored = load_settings()
+    data = validation_data()
+    rungs = climb({name: (peer, stored["peers"][name]) for name, peer in peers.items()}, *data, threads, 1)
     candidates = draw_settings(SKREC[2], n_candidates)
-    judge(SKREC, candidates[0], 1, *data, threads, 0)  # compiles
     tried = {}
     for n, settings in enumerate(candidates):
-        judge(SKREC, settings, 1, *data, threads, 0)  # another sampler, another kernel
+        judge(SKREC, settings, 1, *data, threads, 0)  # another sampler may be another kernel to compile
         tried |= climb({n: (SKREC, settings)}, *data, threads, 1)
-        print(n, settings, max(results[0]["auc"] for results in tried[n].values()), flush=True)
+        print(f"{n}: best AUC {best_auc(tried[n]):.4f} with {settings}", flush=True)
     stored["skrec"], stored["chosen"] = {}, {}
-    for name, ladder in peer_ladders.items():
-        for epochs, results in ladder.items():
-            times = {n: seconds_to(tried[n], results[0]["auc"], 1) for n in tried}
+    for name, ladder in rungs.items():
+        for epochs, (result,) in ladder.items():
+            times = {n: seconds_to(tried[n], result["auc"], 1) for n in tried}
             reached = {n: time for n, time in times.items() if time is not None}
-            if reached:
-                chosen = min(reached, key=reached.get)
-            else:
-                chosen = max(tried, key=lambda n: max(r[0]["auc"] for r in tried[n].values()))
+            chosen = min(reached, key=reached.get) if reached else max(tried, key=lambda n: best_auc(tried[n]))
             stored["skrec"][f"setting {chosen}"] = candidates[chosen]
             stored["chosen"][f"{name}, {epochs}"] = f"setting {chosen}"
-    stored["searched"] = {"candidates": n_candidates, "threads": threads}
-    SETTINGS.write_text(json.dumps(stored, indent=1) + "\n")
-    print(f"Wrote {SETTINGS}")
+    store_settings(stored)
 
 
 def compare(peers, options):
     """Climb all ladders on ua.base and judge on ua.test."""
-    stored = json.loads(SETTINGS.read_text())
+    stored = load_settings()
     data = load_positives("ua.base"), load_positives("ua.test")
     contestants = {name: (peer, stored["peers"][name]) for name, peer in peers.items()}
     for name, settings in stored["skrec"].items():
@@ -180,15 +196,18 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="for every contestant")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--keras", action="store_true", help="the triplet notebook's model too (about a minute a seed)")
-    parser.add_argument("--search", action="store_true", help="choose settings on a share of ua.base, ua.test unseen")
-    parser.add_argument("--only-skrec", action="store_true", help="with --search: keep the peers' settings")
+    parser.add_argument(
+        "--search", nargs="+", choices=["peers", "skrec"], help="choose settings on a share of ua.base, ua.test unseen"
+    )
     parser.add_argument("--candidates", type=int, default=60, help="with --search: settings drawn for each contestant")
     parser.add_argument("--quick", action="store_true", help="does it run: one seed, two rungs")
     parser.add_argument("--output", help="JSON file, by default benchmarks/results/quality.json")
     options = parser.parse_args()
     peers = PEERS | KERAS if options.keras else PEERS
     if options.search:
-        search(peers, options.threads, 2 if options.quick else options.candidates, options.only_skrec)
+        for side in options.search:
+            side = search_peers if side == "peers" else search_skrec
+            side(peers, options.threads, 2 if options.quick else options.candidates)
         return
     if options.quick:
         options.seeds = 1

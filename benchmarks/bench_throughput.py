@@ -60,7 +60,7 @@ def run_skrec(loss, pairs, threads, epochs):
     model = TripletMF(N_COMPONENTS, similarity="dot", loss=loss, sampler=sampler, n_jobs=threads, random_state=0)
     preparation, _ = common.stopwatch(model.set_params(max_iter=0).fit, pairs)
     whole, _ = common.stopwatch(model.set_params(max_iter=epochs).fit, pairs)
-    return preparation, whole - preparation, 1.0 if loss == "bpr" else None
+    return preparation, common.less_preparation(whole, preparation), 1.0 if loss == "bpr" else None
 
 
 def run_implicit(matrix, threads, epochs):
@@ -99,7 +99,7 @@ def run_cornac(dataset, threads, epochs):
     whole, _ = common.stopwatch(BPR(k=N_COMPONENTS, max_iter=epochs, num_threads=threads).fit, dataset)
     counts = np.diff(dataset.csr_matrix.indptr)
     skipped = np.sum(counts.astype(np.float64) ** 2) / (dataset.num_ratings * dataset.num_items)  # expected
-    return preparation, whole - preparation, 1.0 - skipped
+    return preparation, common.less_preparation(whole, preparation), 1.0 - skipped
 
 
 def contestants(pairs, with_skrec=True):
