@@ -48,18 +48,23 @@ class Pool(NamedTuple):
     depth: int
     explicit: np.ndarray  # (largest block,) int32: positions of the user's explicit negatives
     n_explicit: int
+    kept: np.ndarray  # (scratch size of the sampler,) int32: for draws that compare candidates
+    kept_scores: np.ndarray  # the same, float32
 
 
 _DRAWS = {}
+_SCORES_POSITIVE = set()
 
 
-def register_draw(state_class):
+def register_draw(state_class, *, scores_positive=False):
     """Register a function as the draw of a sampler's state class.
 
     Parameters
     ----------
     state_class : type
-        A module-level :class:`typing.NamedTuple` class of scalars and arrays.
+        A module-level :class:`typing.NamedTuple` class of scalars and arrays; its first field is `depth`, see :class:`Pool`.
+    scores_positive : bool, default=False
+        Whether the draw reads `s_pos`, which costs a score of its own; without it `s_pos` is 0.
 
     Returns
     -------
@@ -70,6 +75,8 @@ def register_draw(state_class):
 
     def decorate(func):
         _DRAWS[state_class] = kernel(func)
+        if scores_positive:
+            _SCORES_POSITIVE.add(state_class)
         return _DRAWS[state_class]
 
     return decorate
@@ -84,6 +91,26 @@ def draw(state, u, i, s_pos, pool, model, rng):
 def _choose_draw(state, u, i, s_pos, pool, model, rng):
     compiled = _DRAWS[state.instance_class]
     return lambda state, u, i, s_pos, pool, model, rng: compiled(state, u, i, s_pos, pool, model, rng)
+
+
+def reads_positive_score(state):
+    """Whether the draw of this state needs the score of the positive (a constant at compile time)."""
+    if isinstance(state, MixedState):
+        return any(reads_positive_score(part) for part in state.states)
+    return type(state) in _SCORES_POSITIVE
+
+
+@overload(reads_positive_score)
+def _choose_reads_positive_score(state):
+    if _any_reads_positive_score(state):
+        return lambda state: True
+    return lambda state: False
+
+
+def _any_reads_positive_score(numba_type):
+    if numba_type.instance_class is MixedState:
+        return any(_any_reads_positive_score(part) for part in numba_type[MixedState._fields.index("states")])
+    return numba_type.instance_class in _SCORES_POSITIVE
 
 
 @kernel
@@ -220,8 +247,6 @@ class DynamicState(NamedTuple):
     depth: int
     n_candidates: int
     top_m: int
-    top: np.ndarray  # (n_groups, top_m) int64, scratch
-    top_score: np.ndarray  # (n_groups, top_m) float32, scratch
 
 
 @register_draw(DynamicState)
@@ -237,7 +262,7 @@ def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
             if best < 0 or candidate_score > best_score:
                 best, best_score = position, candidate_score
         return best, 1.0
-    top, top_score = state.top, state.top_score
+    top, top_score = pool.kept, pool.kept_scores
     n_top = 0
     for _ in range(state.n_candidates):
         position = draw_uniform(pool, rng)
@@ -252,7 +277,7 @@ def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
             top[at], top_score[at] = top[at - 1], top_score[at - 1]
             at -= 1
         top[at], top_score[at] = position, candidate_score
-    return top[next_below(rng, n_top)], 1.0
+    return np.int64(top[next_below(rng, n_top)]), 1.0
 
 
 class WARPState(NamedTuple):
@@ -263,7 +288,7 @@ class WARPState(NamedTuple):
     rank_weight: np.ndarray  # (max_sampled + 1,) float64: weight after t draws
 
 
-@register_draw(WARPState)
+@register_draw(WARPState, scores_positive=True)
 def draw_warp_state(state, u, i, s_pos, pool, model, rng):
     """Draw until an item violates the margin: score first, membership only for a violator."""
     threshold = s_pos - state.margin

@@ -1,11 +1,13 @@
 """The triplet engine: one step on (user, positive, negative) at a time, over one chunk of a partition."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skrec._kernels._jit import kernel
 from skrec._kernels._losses import loss_grad
 from skrec._kernels._partition import EXPLICIT, TRAIN
-from skrec._kernels._sampling import Pool, draw
+from skrec._kernels._sampling import Model, Pool, draw, reads_positive_score, score
 from skrec._kernels._updates import inverse_norm, step_bias, step_rows
 
 # Columns of the statistics row of a group of users.
@@ -26,18 +28,6 @@ def _pair_scores(model, u, i, j):
         s_pos *= model.u_scale[u] * model.v_scale[i]
         s_neg *= model.u_scale[u] * model.v_scale[j]
     return s_pos, s_neg
-
-
-@kernel
-def _score_positive(model, u, i):
-    s_pos = np.float32(0.0)
-    for k in range(model.U.shape[1]):
-        s_pos += model.w[k] * model.U[u, k] * model.V[i, k]
-    if model.cosine:
-        s_pos *= model.u_scale[u] * model.v_scale[i]
-    if model.biased:
-        s_pos += model.bias[i]
-    return s_pos
 
 
 @kernel
@@ -63,31 +53,42 @@ def _step(model, optimizer, u, i, j, s_pos, s_neg, g_pos, g_neg):
         step_bias(model, optimizer, j, g_neg)
 
 
-@kernel(inline=False)
-def train_chunk(words, weights, start, stop, items, item_start, item_stop, mark, explicit, model, optimizer, sampler, loss, rng, stats):
-    """Train on words[start:stop], the interactions of one group of users with one block of items.
+@kernel
+def _step_weights(model, optimizer, u, i, j, g_pos, g_neg):
+    """Change the component weights of GMF by a plain step, before the rows change."""
+    rate, l2 = np.float32(optimizer.learning_rate), np.float32(optimizer.l2)
+    p, n = np.float32(g_pos), np.float32(g_neg)
+    for k in range(model.U.shape[1]):
+        c = model.w[k]
+        model.w[k] = c - rate * (l2 * c + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
 
-    Parameters
-    ----------
-    words, weights : ndarray of shape (n_words,), int32 and float32
-        As written by :func:`~skrec._kernels._partition.fill_words`; `weights` may be empty.
-    items : ndarray of shape (n_items,), int32
-        Items in block order; the block is items[item_start:item_stop].
-    mark, explicit : ndarray of shape (largest block,), int32
-        Scratch.
-    model, optimizer : namedtuple
-        Changed in place, rows of the chunk's users and items only.
-    sampler, loss : namedtuple
-        States; their types choose the draw and the loss at compile time.
-    rng : ndarray of shape (8,), uint64
-        Generator row of the group, advanced.
-    stats : ndarray of shape (4,), float64
-        Sums of losses, steps, zero-gradient steps and weights, added to.
-    """
+
+class Scratch(NamedTuple):
+    """Memory that a group of users works in, one row a group."""
+
+    mark: np.ndarray  # (n_groups, largest block) int32
+    explicit: np.ndarray  # (n_groups, largest block) int32
+    kept: np.ndarray  # (n_groups, scratch size of the sampler) int32
+    kept_scores: np.ndarray  # (n_groups, scratch size of the sampler) float32
+
+
+class Chunks(NamedTuple):
+    """An epoch's interactions, as :mod:`~skrec._kernels._partition` writes them."""
+
+    words: np.ndarray  # (n_words,) int32
+    weights: np.ndarray  # (n_words,) float32, or empty
+    starts: np.ndarray  # (n_groups, n_blocks) int64
+    stops: np.ndarray
+
+
+@kernel
+def _train_chunk(chunks, start, stop, items, item_start, item_stop, group, model, learn_w, optimizer, sampler, loss, scratch, rng, stats):
+    mark, explicit = scratch.mark[group], scratch.explicit[group]
+    words = chunks.words
     size = item_stop - item_start
     mark[:size] = 0
     stamp = np.int64(1)
-    weighted = weights.shape[0] > 0
+    weighted = chunks.weights.shape[0] > 0
     t = start
     while t < stop:
         u = ~words[t]
@@ -95,21 +96,22 @@ def train_chunk(words, weights, start, stop, items, item_start, item_stop, mark,
         end = t
         n_explicit = 0
         while end < stop and words[end] >= 0:
-            kind = words[end] & 3
             position = words[end] >> 2
-            if kind == EXPLICIT:
+            if words[end] & 3 == EXPLICIT:
                 mark[position] = stamp + 1
                 explicit[n_explicit] = position
                 n_explicit += 1
             else:
                 mark[position] = stamp
             end += 1
-        pool = Pool(items, item_start, size, mark, stamp, sampler.depth, explicit, n_explicit)
+        pool = Pool(
+            items, item_start, size, mark, stamp, sampler.depth, explicit, n_explicit, scratch.kept[group], scratch.kept_scores[group]
+        )
         for at in range(t, end):
             if words[at] & 3 != TRAIN:
                 continue
             i = items[item_start + (words[at] >> 2)]
-            s_draw = np.float32(0.0)
+            s_draw = score(model, u, i) if reads_positive_score(sampler) else np.float32(0.0)
             position, weight = draw(sampler, u, i, s_draw, pool, model, rng)
             if position < 0:
                 continue
@@ -120,13 +122,50 @@ def train_chunk(words, weights, start, stop, items, item_start, item_stop, mark,
             else:
                 value, g_pos, g_neg = loss_grad(loss, s_pos, s_neg)
             if weighted:
-                weight *= weights[at]
+                weight *= chunks.weights[at]
             stats[LOSS] += weight * value
             stats[STEPS] += 1
             stats[WEIGHT] += weight
             if g_pos == 0.0 and g_neg == 0.0:
                 stats[ZERO] += 1
             else:
+                if learn_w:
+                    _step_weights(model, optimizer, u, i, j, weight * g_pos, weight * g_neg)
                 _step(model, optimizer, u, i, j, s_pos, s_neg, weight * g_pos, weight * g_neg)
         stamp += 2
         t = end
+
+
+@kernel(inline=False)
+def train_chunks(chunks, rounds, groups, items, item_starts, model, group_w, learn_w, optimizer, sampler, loss, scratch, rngs, stats):
+    """Train on the chunks (g, (g + r) mod n_blocks) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
+
+    Chunks of one round share no row, so that calls for different groups may run at the same time, if each waits for the end of the round.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    rounds, groups : pair of int
+    items : ndarray of shape (n_items,), int32
+        Items in block order; block b is items[item_starts[b]:item_starts[b + 1]].
+    model, optimizer : namedtuple
+        Changed in place, in the rows of the chunks' users and items.
+    group_w : ndarray of shape (n_groups, n_components), float32
+        Component weights; changed where `learn_w`, each group its own copy.
+    sampler, loss : namedtuple
+        States; their types choose the draw and the loss at compile time.
+    scratch : Scratch
+    rngs : ndarray of shape (n_groups, 8), uint64
+        Generator rows, advanced.
+    stats : ndarray of shape (n_groups, 8), float64
+        Sums of losses, steps, zero-gradient steps and weights, added to.
+    """
+    n_blocks = item_starts.shape[0] - 1
+    for r in range(rounds[0], rounds[1]):
+        for g in range(groups[0], groups[1]):
+            b = (g + r) % n_blocks
+            own = Model(model.U, model.V, group_w[g], model.bias, model.u_scale, model.v_scale, model.cosine, model.biased)
+            _train_chunk(
+                chunks, chunks.starts[g, b], chunks.stops[g, b], items, item_starts[b], item_starts[b + 1], g,
+                own, learn_w, optimizer, sampler, loss, scratch, rngs[g], stats[g],
+            )
