@@ -86,5 +86,3 @@ def loss_grad_many(state, s_pos, s_neg, out):
     """Fill `out` (n, 3) float64 with the loss and derivatives of each pair of scores: the public face of a loss."""
     for k in range(s_pos.shape[0]):
         out[k, 0], out[k, 1], out[k, 2] = loss_grad(state, s_pos[k], s_neg[k])
-
-

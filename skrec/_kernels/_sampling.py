@@ -37,7 +37,7 @@ class Pool(NamedTuple):
     """The items that a draw chooses from, and which of them the user has been seen with.
 
     Position p of the block is item ``items[start + p]``. The user's positives carry ``mark[p] == stamp``, the explicit negatives
-    ``stamp + 1``; `depth` says how many of these marks exclude: 0 none, 1 the positives, 2 both.
+    ``stamp + 1``; `excludes` says which may not be drawn: bit 0 the positives, bit 1 the explicit negatives.
     """
 
     items: np.ndarray  # (n_items,) int32, all blocks
@@ -45,11 +45,44 @@ class Pool(NamedTuple):
     size: int
     mark: np.ndarray  # (largest block,) int32
     stamp: int
-    depth: int
+    excludes: int
     explicit: np.ndarray  # (largest block,) int32: positions of the user's explicit negatives
     n_explicit: int
     kept: np.ndarray  # (scratch size of the sampler,) int32: for draws that compare candidates
     kept_scores: np.ndarray  # the same, float32
+
+
+class Scratch(NamedTuple):
+    """Memory that a group of users works in, one row a group."""
+
+    mark: np.ndarray  # (n_groups, largest block) int32
+    explicit: np.ndarray  # (n_groups, largest block) int32
+    kept: np.ndarray  # (n_groups, scratch size of the sampler) int32
+    kept_scores: np.ndarray  # (n_groups, scratch size of the sampler) float32
+
+
+def make_scratch(n_groups, block_size, scratch_size):
+    """Allocate the scratch of `n_groups` groups; `scratch_size` candidates can be held."""
+    return Scratch(
+        np.zeros((n_groups, block_size), np.int32),
+        np.zeros((n_groups, block_size), np.int32),
+        np.zeros((n_groups, max(scratch_size, 1)), np.int32),
+        np.zeros((n_groups, max(scratch_size, 1)), np.float32),
+    )
+
+
+def zero_model(n_users, n_items):
+    """Return the model whose scores are all 0."""
+    return Model(
+        np.zeros((n_users, 1), np.float32),
+        np.zeros((n_items, 1), np.float32),
+        np.ones(1, np.float32),
+        np.zeros(n_items, np.float32),
+        np.ones(n_users, np.float32),
+        np.ones(n_items, np.float32),
+        False,
+        False,
+    )
 
 
 _DRAWS = {}
@@ -62,7 +95,7 @@ def register_draw(state_class, *, scores_positive=False):
     Parameters
     ----------
     state_class : type
-        A module-level :class:`typing.NamedTuple` class of scalars and arrays; its first field is `depth`, see :class:`Pool`.
+        A module-level :class:`typing.NamedTuple` class of scalars and arrays; its first field is `excludes`, see :class:`Pool`.
     scores_positive : bool, default=False
         Whether the draw reads `s_pos`, which costs a score of its own; without it `s_pos` is 0.
 
@@ -130,7 +163,7 @@ def score(model, u, j):
 def is_excluded(pool, position):
     """Whether the position is a seen item that may not be drawn."""
     seen = pool.mark[position] - pool.stamp
-    return seen >= 0 and seen < pool.depth
+    return seen >= 0 and ((pool.excludes >> seen) & 1) == 1
 
 
 @kernel
@@ -155,9 +188,9 @@ def draw_uniform(pool, rng):
 
 
 class UniformState(NamedTuple):
-    """Uniform over the pool; `depth` as in :class:`Pool`."""
+    """Uniform over the pool; `excludes` as in :class:`Pool`."""
 
-    depth: int
+    excludes: int
 
 
 @register_draw(UniformState)
@@ -169,7 +202,7 @@ def draw_uniform_state(state, u, i, s_pos, pool, model, rng):
 class AliasState(NamedTuple):
     """Fixed law by alias tables, one per block, in the order of the partition's items."""
 
-    depth: int
+    excludes: int
     prob: np.ndarray  # (n_items,) float64
     alias: np.ndarray  # (n_items,) int32, positions within the block
 
@@ -244,7 +277,7 @@ def draw_alias_state(state, u, i, s_pos, pool, model, rng):
 class DynamicState(NamedTuple):
     """Best scored of several uniform candidates: one of the `top_m` hardest of `n_candidates`."""
 
-    depth: int
+    excludes: int
     n_candidates: int
     top_m: int
 
@@ -283,7 +316,7 @@ def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
 class WARPState(NamedTuple):
     """First violator of a margin among uniform draws, weighted by the rank that the number of draws implies."""
 
-    depth: int
+    excludes: int
     margin: float
     rank_weight: np.ndarray  # (max_sampled + 1,) float64: weight after t draws
 
@@ -302,7 +335,7 @@ def draw_warp_state(state, u, i, s_pos, pool, model, rng):
 class ExplicitState(NamedTuple):
     """The user's own explicit negatives."""
 
-    depth: int
+    excludes: int
 
 
 @register_draw(ExplicitState)
@@ -316,7 +349,7 @@ def draw_explicit_state(state, u, i, s_pos, pool, model, rng):
 class BlockState(NamedTuple):
     """Negatives drawn beforehand in plain Python, one for each positive in the order of training."""
 
-    depth: int
+    excludes: int
     negatives: np.ndarray  # (n,) int32 positions (= items: there is one block)
     cursor: np.ndarray  # (1,) int64
 
@@ -335,7 +368,7 @@ def draw_block_state(state, u, i, s_pos, pool, model, rng):
 class MixedState(NamedTuple):
     """A weighted mix: one component is drawn, then its negative; a component that has none passes on to the next."""
 
-    depth: int
+    excludes: int
     cumulative: np.ndarray  # (n_components,) float64, ends at 1
     states: tuple
 
@@ -371,3 +404,46 @@ def draw_mixed_state(state, u, i, s_pos, pool, model, rng):
         if position >= 0:
             return position, weight
     return np.int64(-1), 1.0
+
+
+@kernel
+def mark_user(row_items, row_kinds, mark, explicit):
+    """Mark a user's positives with 1 and explicit negatives with 2; return how many of the latter there are."""
+    n_explicit = 0
+    for t in range(row_items.shape[0]):
+        if row_kinds[t] < 0:
+            mark[row_items[t]] = 2
+            explicit[n_explicit] = row_items[t]
+            n_explicit += 1
+        else:
+            mark[row_items[t]] = 1
+    return n_explicit
+
+
+@kernel(inline=False)
+def sample_many(state, users, positives, indptr, indices, kinds, items, model, scratch, rng, out):
+    """Fill `out` (n,) int32 with one draw for each pair of `users` and `positives`, over the whole catalogue `items`.
+
+    `indptr`, `indices`, `kinds` are the rows of seen items, positive where the kind is above 0. Scratch row 0 is used.
+    """
+    mark, explicit = scratch.mark[0], scratch.explicit[0]
+    for k in range(users.shape[0]):
+        u, i = users[k], positives[k]
+        row_items, row_kinds = indices[indptr[u] : indptr[u + 1]], kinds[indptr[u] : indptr[u + 1]]
+        mark[:] = 0
+        n_explicit = mark_user(row_items, row_kinds, mark, explicit)
+        pool = Pool(
+            items,
+            0,
+            items.shape[0],
+            mark,
+            1,
+            state.excludes,
+            explicit,
+            n_explicit,
+            scratch.kept[0],
+            scratch.kept_scores[0],
+        )
+        s_pos = score(model, u, i) if i >= 0 else np.float32(0.0)
+        position, _ = draw(state, u, i, s_pos, pool, model, rng)
+        out[k] = position

@@ -63,15 +63,6 @@ def _step_weights(model, optimizer, u, i, j, g_pos, g_neg):
         model.w[k] = c - rate * (l2 * c + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
 
 
-class Scratch(NamedTuple):
-    """Memory that a group of users works in, one row a group."""
-
-    mark: np.ndarray  # (n_groups, largest block) int32
-    explicit: np.ndarray  # (n_groups, largest block) int32
-    kept: np.ndarray  # (n_groups, scratch size of the sampler) int32
-    kept_scores: np.ndarray  # (n_groups, scratch size of the sampler) float32
-
-
 class Chunks(NamedTuple):
     """An epoch's interactions, as :mod:`~skrec._kernels._partition` writes them."""
 
@@ -82,7 +73,24 @@ class Chunks(NamedTuple):
 
 
 @kernel
-def _train_chunk(chunks, start, stop, items, item_start, item_stop, group, model, learn_w, optimizer, sampler, loss, scratch, rng, stats):
+def _train_chunk(
+    chunks,
+    start,
+    stop,
+    items,
+    item_start,
+    item_stop,
+    group,
+    model,
+    learn_w,
+    optimizer,
+    sampler,
+    loss,
+    scratch,
+    rng,
+    stats,
+):
+    """Train on words[start:stop], the runs of one group's users with the block items[item_start:item_stop]."""
     mark, explicit = scratch.mark[group], scratch.explicit[group]
     words = chunks.words
     size = item_stop - item_start
@@ -105,7 +113,16 @@ def _train_chunk(chunks, start, stop, items, item_start, item_stop, group, model
                 mark[position] = stamp
             end += 1
         pool = Pool(
-            items, item_start, size, mark, stamp, sampler.depth, explicit, n_explicit, scratch.kept[group], scratch.kept_scores[group]
+            items,
+            item_start,
+            size,
+            mark,
+            stamp,
+            sampler.excludes,
+            explicit,
+            n_explicit,
+            scratch.kept[group],
+            scratch.kept_scores[group],
         )
         for at in range(t, end):
             if words[at] & 3 != TRAIN:
@@ -137,7 +154,9 @@ def _train_chunk(chunks, start, stop, items, item_start, item_stop, group, model
 
 
 @kernel(inline=False)
-def train_chunks(chunks, rounds, groups, items, item_starts, model, group_w, learn_w, optimizer, sampler, loss, scratch, rngs, stats):
+def train_chunks(
+    chunks, rounds, groups, items, item_starts, model, group_w, learn_w, optimizer, sampler, loss, scratch, rngs, stats
+):
     """Train on the chunks (g, (g + r) mod n_blocks) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
 
     Chunks of one round share no row, so that calls for different groups may run at the same time, if each waits for the end of the round.
@@ -164,8 +183,23 @@ def train_chunks(chunks, rounds, groups, items, item_starts, model, group_w, lea
     for r in range(rounds[0], rounds[1]):
         for g in range(groups[0], groups[1]):
             b = (g + r) % n_blocks
-            own = Model(model.U, model.V, group_w[g], model.bias, model.u_scale, model.v_scale, model.cosine, model.biased)
+            own = Model(
+                model.U, model.V, group_w[g], model.bias, model.u_scale, model.v_scale, model.cosine, model.biased
+            )
             _train_chunk(
-                chunks, chunks.starts[g, b], chunks.stops[g, b], items, item_starts[b], item_starts[b + 1], g,
-                own, learn_w, optimizer, sampler, loss, scratch, rngs[g], stats[g],
+                chunks,
+                chunks.starts[g, b],
+                chunks.stops[g, b],
+                items,
+                item_starts[b],
+                item_starts[b + 1],
+                g,
+                own,
+                learn_w,
+                optimizer,
+                sampler,
+                loss,
+                scratch,
+                rngs[g],
+                stats[g],
             )

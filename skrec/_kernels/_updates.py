@@ -106,8 +106,24 @@ def step_rows(model, optimizer, u, i, j, a_u, a_i, a_j, b_i, b_j):
         adagrad_rows(model.U, model.V, optimizer.U1, optimizer.V1, model.w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate)
     else:
         adam_rows(
-            model.U, model.V, optimizer.U1, optimizer.V1, optimizer.U2, optimizer.V2, model.w, u, i, j, a_u, a_i, a_j, b_i, b_j,
-            adam_rate(optimizer.u_steps, u, rate), adam_rate(optimizer.v_steps, i, rate), adam_rate(optimizer.v_steps, j, rate),
+            model.U,
+            model.V,
+            optimizer.U1,
+            optimizer.V1,
+            optimizer.U2,
+            optimizer.V2,
+            model.w,
+            u,
+            i,
+            j,
+            a_u,
+            a_i,
+            a_j,
+            b_i,
+            b_j,
+            adam_rate(optimizer.u_steps, u, rate),
+            adam_rate(optimizer.v_steps, i, rate),
+            adam_rate(optimizer.v_steps, j, rate),
         )
 
 

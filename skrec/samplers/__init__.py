@@ -1,0 +1,39 @@
+"""Samplers of negatives: estimators that are given to an estimator as its ``sampler``, and tuned as such."""
+
+from skrec.samplers._base import BaseSampler
+from skrec.samplers._dynamic import DynamicSampler, WARPSampler
+from skrec.samplers._explicit import ExplicitSampler
+from skrec.samplers._mixed import MixedSampler
+from skrec.samplers._popularity import PopularitySampler
+from skrec.samplers._uniform import UniformSampler
+
+# Parts for draws and losses in Numba. Fetched when asked for: they import numba.
+_KERNEL_NAMES = {
+    "any_admitted": "_sampling",
+    "draw_uniform": "_sampling",
+    "is_excluded": "_sampling",
+    "next_below": "_rng",
+    "next_float": "_rng",
+    "register_draw": "_sampling",
+    "register_loss": "_losses",
+    "score": "_sampling",
+}
+
+__all__ = [
+    "BaseSampler",
+    "DynamicSampler",
+    "ExplicitSampler",
+    "MixedSampler",
+    "PopularitySampler",
+    "UniformSampler",
+    "WARPSampler",
+    *_KERNEL_NAMES,
+]
+
+
+def __getattr__(name):
+    if name in _KERNEL_NAMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"skrec._kernels.{_KERNEL_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

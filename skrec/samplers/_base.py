@@ -1,0 +1,245 @@
+"""What every sampler has: fit, a kernel state, a law, and a public draw."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skrec.utils._validation import kernel_array
+
+
+class BaseSampler(BaseEstimator):
+    """Base of samplers of negatives.
+
+    A sampler is given to an estimator as its ``sampler`` and fitted by it on the matrix of training interactions. There are two ways to
+    write one of your own:
+
+    - **plain Python**: subclass and define ``draw_block(users, positives, rng)``, which returns one item code for each of the positives
+      (arrays of codes; `rng` is a :class:`numpy.random.Generator`; -1 where there is no negative). It is called for up to 65,536 positives
+      at once; an item that the user has been seen with is replaced by a uniform draw.
+    - **Numba**: define a module-level :class:`typing.NamedTuple` whose first field is ``excludes``, register its draw with
+      :func:`skrec.samplers.register_draw`, and return an instance of it from ``_make_state(partition, loss)``.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of items.
+    matrix_ : csr_array of shape (n_users, n_items), int8
+        Interactions that it was fitted on: above 0 positives, below 0 explicit negatives.
+    """
+
+    # Most blocks of items that the law can be kept in; None: any number.
+    _max_blocks = None
+    # Numbers of candidates that a draw holds at once.
+    _scratch_size = 0
+
+    def fit(self, X, y=None):
+        """Learn the tables that the draws need.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_users, n_items)
+            Interactions: above 0 a positive, below 0 an explicit negative, 0 unobserved.
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+            Fitted sampler.
+        """
+        self._check_parameters()
+        if not (isinstance(X, csr_array) and X.dtype == np.int8):
+            X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
+            X = csr_array(X)
+            X.data = np.sign(X.data)
+            X = X.astype(np.int8)
+            X.sum_duplicates()
+            X.eliminate_zeros()
+        self.n_features_in_ = X.shape[1]
+        self.matrix_ = X
+        self._fit_tables(X)
+        return self
+
+    def _check_parameters(self):
+        """Raise where a parameter is not allowed."""
+        for name in ("exclude_positives", "exclude_explicit"):
+            check_parameter(self, name, isinstance(getattr(self, name, True), (bool, np.bool_)), "a bool")
+
+    def _fit_tables(self, matrix):
+        """Learn from the int8 matrix what the draws need."""
+
+    @property
+    def _excludes(self):
+        """Bits of what may not be drawn: 1 the positives, 2 the explicit negatives."""
+        return int(getattr(self, "exclude_positives", True)) + 2 * int(getattr(self, "exclude_explicit", True))
+
+    def draw_block(self, users, positives, rng):
+        """Draw one negative for each positive, in plain Python.
+
+        Parameters
+        ----------
+        users, positives : ndarray of shape (n,), int32
+            Codes of the users and of their positive items.
+        rng : numpy.random.Generator
+            Source of randomness, seeded by the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Item codes; -1 where there is no negative.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither draw_block nor _make_state.")
+
+    def _make_state(self, partition, loss):
+        """Return the kernel state for one epoch; that of a plain Python sampler is filled by :meth:`_refill`."""
+        from skrec._kernels._sampling import BlockState
+
+        return BlockState(self._excludes, np.zeros(1, np.int32), np.zeros(1, np.int64))
+
+    @property
+    def _in_python(self):
+        return type(self)._make_state is BaseSampler._make_state
+
+    def _refill(self, state, users, positives, rng):
+        """Return the state for the next block of positives."""
+        if not self._in_python:
+            return state
+        drawn = np.asarray(self.draw_block(users, positives, rng))
+        if drawn.shape != users.shape or drawn.dtype.kind not in "iu":
+            raise ValueError(
+                f"{type(self).__name__}.draw_block must return one integer item code for each of the {len(users)} positives. "
+                f"Got an array of shape {drawn.shape} and type {drawn.dtype}."
+            )
+        if len(drawn) and (drawn.min() < -1 or drawn.max() >= self.n_features_in_):
+            raise ValueError(
+                f"{type(self).__name__}.draw_block must return item codes from 0 to {self.n_features_in_ - 1}, or -1 for none. "
+                f"Got values from {drawn.min()} to {drawn.max()}."
+            )
+        return state._replace(negatives=kernel_array(drawn, np.int32), cursor=np.zeros(1, np.int64))
+
+    def sample(self, users, n_samples=1, *, recommender=None, loss=None, random_state=None):
+        """Draw negatives outside of training, to look at them or to test the law.
+
+        Parameters
+        ----------
+        users : array-like of shape (n_users,)
+            Codes (rows of the matrix that the sampler was fitted on). The positive of each draw is one of the user's at random.
+        n_samples : int, default=1
+            Draws for each user.
+        recommender : fitted TripletMF, default=None
+            Model whose scores samplers of hard negatives compare; None: all scores are 0.
+        loss : BaseLoss, default=None
+            Loss whose margin :class:`WARPSampler` looks for violators of; None: a hinge with margin 1.
+        random_state : int, RandomState instance or None, default=None
+            Seed.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_samples), int32
+            Item codes; -1 where the user has no negative.
+        """
+        from skrec._kernels._rng import seed_states
+        from skrec._kernels._partition import make_partition
+        from skrec._kernels._sampling import make_scratch, sample_many, zero_model
+        from skrec.losses import HingeLoss
+
+        check_is_fitted(self)
+        users = kernel_array(np.atleast_1d(users), np.int32)
+        n_users, n_items = self.matrix_.shape
+        if users.size and (users.min() < 0 or users.max() >= n_users):
+            raise ValueError(
+                f"users must be codes from 0 to {n_users - 1}. Got values from {users.min()} to {users.max()}."
+            )
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        rng = seed_states(seed, 1)[0]
+        indptr = kernel_array(self.matrix_.indptr, np.int64)
+        partition = make_partition(indptr, n_items, 1, 1)
+        state = self._make_state(partition, loss if loss is not None else HingeLoss())
+        positives = self._random_positives(users, np.random.default_rng(seed))
+        model = zero_model(n_users, n_items) if recommender is None else recommender._kernel_model()
+        scratch = make_scratch(1, n_items, self._scratch_size)
+        seen = indptr, kernel_array(self.matrix_.indices, np.int32), kernel_array(self.matrix_.data, np.int8)
+        out = np.empty((n_samples, len(users)), np.int32)
+        for k in range(n_samples):
+            state = self._refill(state, users, positives, np.random.default_rng([seed, k]))
+            sample_many(state, users, positives, *seen, partition.items, model, scratch, rng, out[k])
+        return out.T.copy()
+
+    def _random_positives(self, users, rng):
+        positives = np.full(len(users), -1, np.int32)
+        for k, u in enumerate(users):
+            row = slice(self.matrix_.indptr[u], self.matrix_.indptr[u + 1])
+            own = self.matrix_.indices[row][self.matrix_.data[row] > 0]
+            if len(own):
+                positives[k] = rng.choice(own)
+        return positives
+
+    def sampling_probability(self, items, users=None):
+        """Return the probability that one draw gives each item.
+
+        Parameters
+        ----------
+        items : array-like of shape (n,)
+            Item codes.
+        users : array-like of shape (n,), default=None
+            User codes: the law after exclusion of what the user has been seen with. None: the law before exclusion.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+        """
+        check_is_fitted(self)
+        law = self._law()
+        if law is None:
+            raise ValueError(
+                f"{type(self).__name__} has no fixed law: what it draws depends on the model or on the user."
+            )
+        items = np.asarray(items, dtype=np.int64)
+        probability = law[items]
+        if users is None:
+            return probability
+        users = np.asarray(users, dtype=np.int64)
+        excluded = self._excluded()
+        taken = excluded @ law
+        hit = np.asarray(excluded[users, items]).ravel() > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            renormalised = probability / (1.0 - taken[users])
+        return np.where(hit, 0.0, np.nan_to_num(renormalised))
+
+    def _excluded(self):
+        """Matrix of ones where the user's draws may not fall."""
+        excluded = self.matrix_.astype(np.float64)
+        bits = self._excludes
+        excluded.data = np.where(excluded.data > 0, bits & 1, bits >> 1).astype(np.float64)
+        return excluded
+
+    def _law(self):
+        """Probability of each item before exclusion, (n_items,) float64; None where there is no such law."""
+        return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def check_parameter(estimator, name, allowed, what):
+    """Raise a ValueError that names the parameter, what is allowed and the value, unless `allowed`."""
+    if not allowed:
+        raise ValueError(
+            f"The {name!r} parameter of {type(estimator).__name__} must be {what}. Got {getattr(estimator, name)!r} instead."
+        )
+
+
+def is_integer(value, low):
+    """Whether `value` is an integer, at least `low`."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+
+
+def is_real(value, low):
+    """Whether `value` is a finite number, at least `low`."""
+    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and value >= low

@@ -1,0 +1,146 @@
+"""Weighted mixtures of samplers."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.metaestimators import _BaseComposition
+
+from skrec.samplers._base import BaseSampler, check_parameter, is_real
+
+
+class MixedSampler(_BaseComposition, BaseSampler):
+    """Draw each negative from one of several samplers, chosen with fixed shares.
+
+    Parameters
+    ----------
+    samplers : list of (str, sampler, float)
+        Name, sampler and share of each. Shares are 0 or more and are divided by their sum. Parameters are set by name, as in
+        :class:`~sklearn.ensemble.VotingClassifier`: ``hard__n_candidates``.
+
+    Attributes
+    ----------
+    samplers_ : list of (str, sampler, float)
+        Fitted clones.
+    n_features_in_ : int
+        Number of items.
+    matrix_ : csr_array of shape (n_users, n_items), int8
+        Interactions that it was fitted on.
+
+    Notes
+    -----
+    A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is never drawn is what at least
+    one of the samplers excludes.
+
+    Examples
+    --------
+    >>> from skrec.samplers import DynamicSampler, MixedSampler, UniformSampler
+    >>> mixed = MixedSampler([("easy", UniformSampler(), 0.5), ("hard", DynamicSampler(), 0.5)])
+    >>> mixed.set_params(hard__n_candidates=20).get_params()["hard__n_candidates"]
+    20
+    """
+
+    def __init__(self, samplers):
+        self.samplers = samplers
+
+    def get_params(self, deep=True):
+        """Return the parameters, those of the samplers under their names.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the parameters of the samplers too.
+
+        Returns
+        -------
+        dict
+        """
+        params = {"samplers": self.samplers}
+        if deep:
+            for name, sampler, _ in self._triples():
+                params[name] = sampler
+                params.update({f"{name}__{key}": value for key, value in sampler.get_params(deep=True).items()})
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, of the samplers by ``name__parameter``; ``name`` replaces a sampler.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+        """
+        if "samplers" in params:
+            self.samplers = params.pop("samplers")
+        own = {name for name, _, _ in self._triples()}
+        replaced = {name: params.pop(name) for name in list(params) if name in own}
+        if replaced:
+            self.samplers = [(name, replaced.get(name, sampler), share) for name, sampler, share in self.samplers]
+        BaseSampler.set_params(self, **params)
+        return self
+
+    def _triples(self):
+        try:
+            return [(name, sampler, share) for name, sampler, share in self.samplers]
+        except (TypeError, ValueError):
+            return []
+
+    def _check_parameters(self):
+        triples = self._triples()
+        names = [name for name, _, _ in triples]
+        good = (
+            bool(triples)
+            and all(hasattr(sampler, "_make_state") and is_real(share, 0) for _, sampler, share in triples)
+            and sum(share for _, _, share in triples) > 0
+        )
+        check_parameter(self, "samplers", good, "a list of (name, sampler, share of at least 0), one share above 0")
+        self._validate_names(names)
+
+    def _fit_tables(self, matrix):
+        self.samplers_ = [(name, clone(sampler).fit(matrix), share) for name, sampler, share in self.samplers]
+
+    @property
+    def _parts(self):
+        return [sampler for _, sampler, _ in self.samplers_]
+
+    @property
+    def _max_blocks(self):
+        limits = [part._max_blocks for part in self._parts if part._max_blocks is not None]
+        return min(limits, default=None)
+
+    @property
+    def _scratch_size(self):
+        return max(part._scratch_size for part in self._parts)
+
+    @property
+    def _in_python(self):
+        return any(part._in_python for part in self._parts)
+
+    @property
+    def _excludes(self):
+        bits = 0
+        for part in self._parts:
+            bits |= part._excludes
+        return bits
+
+    def _shares(self):
+        shares = np.array([share for _, _, share in self.samplers_], dtype=np.float64)
+        return shares / shares.sum()
+
+    def _law(self):
+        laws = [part._law() for part in self._parts]
+        if any(law is None for law in laws):
+            return None
+        return self._shares() @ np.array(laws)
+
+    def _make_state(self, partition, loss):
+        from skrec._kernels._sampling import MixedState
+
+        states = tuple(part._make_state(partition, loss) for part in self._parts)
+        return MixedState(self._excludes, np.cumsum(self._shares()), states)
+
+    def _refill(self, state, users, positives, rng):
+        states = zip(self._parts, state.states, strict=True)
+        return state._replace(states=tuple(part._refill(own, users, positives, rng) for part, own in states))
