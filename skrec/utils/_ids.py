@@ -61,7 +61,7 @@ def factorize(values, name):
     raise TypeError(f"{name} holds values of dtype {values.dtype}, which cannot be ids")
 
 
-def encode_ids(ids, known_ids, name="ids"):
+def encode_ids(ids, known_ids, name="ids", *, allow_unknown=True):
     """Find the codes of ids.
 
     Parameters
@@ -72,6 +72,8 @@ def encode_ids(ids, known_ids, name="ids"):
         Distinct normalised ids, as `factorize` returns them; they need not be sorted.
     name : str, default="ids"
         What `ids` is called in messages.
+    allow_unknown : bool, default=True
+        Whether an id may be missing from `known_ids`.
 
     Returns
     -------
@@ -80,11 +82,20 @@ def encode_ids(ids, known_ids, name="ids"):
 
     Raises
     ------
+    ValueError
+        When an id is unknown and may not be. The message names the first few.
     TypeError
         When `ids` are numbers and `known_ids` text, or the reverse: none could ever be found.
     """
     codes, unique = factorize(as_id_column(ids, name), name)
-    return _match(unique, known_ids, name)[codes]
+    found = _match(unique, known_ids, name)
+    if not allow_unknown and (found < 0).any():
+        unknown = unique[found < 0]
+        raise ValueError(
+            f"{name} holds {len(unknown)} id(s) that the estimator was not fitted on: {first_few(unknown)}. "
+            "They are refused because on_unknown='error'; on_unknown='popular' falls back to popularity."
+        )
+    return found[codes]
 
 
 def as_id_column(ids, name):

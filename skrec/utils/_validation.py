@@ -12,7 +12,15 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skrec.utils._ids import encode_ids, factorize, series_values
 from skrec.utils._sklearn_compat import check_sample_weight
 
-__all__ = ["Interactions", "check_interactions", "check_pairs", "encode_ids", "kernel_array", "merge_interactions"]
+__all__ = [
+    "Interactions",
+    "check_interactions",
+    "check_pairs",
+    "column_name",
+    "encode_ids",
+    "kernel_array",
+    "merge_interactions",
+]
 
 
 class Interactions(NamedTuple):
@@ -80,9 +88,9 @@ def check_interactions(estimator, X, y=None, sample_weight=None, *, user=0, item
             "y holds no positive: a row is positive where y > 0 (or True), and a model needs at least one. "
             "If y are ratings, give y >= threshold."
         )
-    user_codes, user_ids = factorize(users, _column_name("user", user))
+    user_codes, user_ids = factorize(users, column_name("user", user))
     del users
-    item_codes, item_ids = factorize(items, _column_name("item", item))
+    item_codes, item_ids = factorize(items, column_name("item", item))
     del items
     data = np.ones(len(user_codes), dtype=np.int8) if weight is None else weight
     if positive is not None:
@@ -92,7 +100,7 @@ def check_interactions(estimator, X, y=None, sample_weight=None, *, user=0, item
     return Interactions(*_unite_pairs(pairs), user_ids, item_ids)
 
 
-def check_pairs(estimator, X, *, user, item, user_ids, item_ids):
+def check_pairs(estimator, X, *, user, item, user_ids, item_ids, allow_unknown=True):
     """Check rows given to a fitted estimator and return their codes.
 
     Parameters
@@ -105,6 +113,8 @@ def check_pairs(estimator, X, *, user, item, user_ids, item_ids):
         Position or name of the two columns.
     user_ids, item_ids : ndarray
         The ids that have codes.
+    allow_unknown : bool, default=True
+        Whether `X` may hold other ids.
 
     Returns
     -------
@@ -113,8 +123,8 @@ def check_pairs(estimator, X, *, user, item, user_ids, item_ids):
     """
     users, items = _id_columns(estimator, X, user=user, item=item, reset=False)
     return (
-        encode_ids(users, user_ids, _column_name("user", user)),
-        encode_ids(items, item_ids, _column_name("item", item)),
+        encode_ids(users, user_ids, column_name("user", user), allow_unknown=allow_unknown),
+        encode_ids(items, item_ids, column_name("item", item), allow_unknown=allow_unknown),
     )
 
 
@@ -162,8 +172,8 @@ def _id_columns(estimator, X, *, user, item, reset):
         _check_shape(estimator, frame.shape)
         user_at, item_at = _locate(user, item, frame.columns, frame.shape[1])
         return (
-            series_values(frame[:, user_at], _column_name("user", user)),
-            series_values(frame[:, item_at], _column_name("item", item)),
+            series_values(frame[:, user_at], column_name("user", user)),
+            series_values(frame[:, item_at], column_name("item", item)),
         )
     if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
         raise TypeError(f"X is lazy ({type(X).__name__}): collect it into a frame first.")
@@ -206,7 +216,8 @@ def _locate(user, item, names, n_columns):
     return positions
 
 
-def _column_name(parameter, key):
+def column_name(parameter, key):
+    """Return what a column of ids is called in messages."""
     return f"The {parameter} column of X ({parameter}={key!r})"
 
 
