@@ -1,11 +1,11 @@
-"""The k best of each row, with ties broken towards the lower column: what a stable sort of the negated scores would give."""
+"""The k best of each row, ties broken towards the lower column, as a stable sort of the negated scores would."""
 
 import numpy as np
 
 from skrec._kernels._jit import kernel
 
-# Columns tested at once against the score to beat: the maximum of a chunk compiles to vector instructions, and nearly every
-# chunk of a long row holds no candidate.
+# Columns tested at once against the score to beat: the maximum of a chunk compiles to vector instructions, and nearly
+# every chunk of a long row holds no candidate.
 _CHUNK = 64
 
 
@@ -36,9 +36,9 @@ def _sift_down(scores, items, size, score, item):
 def top_k_row(row, items, scores):
     """Fill `items` (k,) int32 and `scores` (k,) with the best columns of `row` (n,) and their scores, best first.
 
-    Equal scores: the lower column first. Columns of score -inf or NaN are never chosen; places that stay free hold column -1
-    and score -inf. O(n) to pass over the row and O(log k) for each column that enters the heap, about k log(n / k) of them when
-    the order of the columns says nothing about their scores.
+    Equal scores: the lower column first. Columns of score -inf or NaN are never chosen; places that stay free hold
+    column -1 and score -inf. O(n) to pass over the row and O(log k) for each column that enters the heap, about
+    k log(n / k) of them when the order of the columns says nothing about their scores.
     """
     k = items.shape[0]
     items[:] = -1
@@ -74,7 +74,8 @@ def top_k_rows(block, items, scores):
 def top_k(block, k):
     """Return the `k` best columns of each row of `block` and their scores.
 
-    The one entrance for code outside the kernels: it brings any array to the one memory layout that the kernel is compiled for.
+    The one entrance for code outside the kernels: it brings any array to the one memory layout that the kernel is
+    compiled for.
 
     Parameters
     ----------
