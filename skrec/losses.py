@@ -60,13 +60,13 @@ class HingeLoss(BaseLoss):
     Parameters
     ----------
     margin : float, default=1.0
-        How far a positive must be ahead, in units of the score. Cosine scores lie in [-1, 1]: with a margin of 1 nearly every
-        pair keeps a gradient.
+        How far a positive must be ahead, in units of the score. Cosine scores lie in [-1, 1]: with a margin of 1 nearly
+        every pair keeps a gradient.
 
     References
     ----------
-    Weinberger and Saul, "Distance metric learning for large margin nearest neighbor classification", JMLR 10, 2009, eq. 11
-    (there on squared distances).
+    Weinberger and Saul, "Distance metric learning for large margin nearest neighbor classification", JMLR 10, 2009, eq.
+    11 (there on squared distances).
 
     Examples
     --------
@@ -87,7 +87,8 @@ class HingeLoss(BaseLoss):
 class WARPLoss(HingeLoss):
     """Hinge on the first violator, weighted by the rank that finding it took: WARP.
 
-    The weight comes from the draw, so that this loss needs :class:`~skrec.samplers.WARPSampler`, which is its default sampler.
+    The weight comes from the draw, so that this loss needs :class:`~skrec.samplers.WARPSampler`, which is its default
+    sampler.
 
     Parameters
     ----------
@@ -112,8 +113,8 @@ class BPRLoss(BaseLoss):
 
     References
     ----------
-    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009, section 4.1 (BPR-OPT, without its prior: that
-    is the estimator's ``l2``).
+    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009, section 4.1 (BPR-OPT, without
+    its prior: that is the estimator's ``l2``).
 
     Examples
     --------
@@ -131,8 +132,8 @@ class BPRLoss(BaseLoss):
 class LogisticLoss(BaseLoss):
     """Logistic loss of both scores by themselves: ``log(1 + exp(-s_pos)) + log(1 + exp(s_neg))``.
 
-    Binary cross-entropy with one sampled negative a positive. Unlike the others it depends on the level of the scores, not only on
-    their difference, so that item biases matter more.
+    Binary cross-entropy with one sampled negative a positive. Unlike the others it depends on the level of the scores,
+    not only on their difference, so that item biases matter more.
 
     References
     ----------

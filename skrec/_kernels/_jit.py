@@ -6,8 +6,8 @@ from pathlib import Path
 import numba
 import numpy as np
 
-# Reassociation lets sums over components use vector registers. Not the whole of fastmath: that assumes away NaN and inf, and
-# the engines look for them to notice a fit that diverges.
+# Reassociation lets sums over components use vector registers. Not the whole of fastmath: that assumes away NaN and
+# inf, and the engines look for them to notice a fit that diverges.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
 
@@ -25,8 +25,8 @@ SOURCE_DIGEST = _digest()
 def _stamp(dispatcher):
     """Tie a function's disk cache to all kernel sources.
 
-    numba compares the time stamp of the file that holds the function, and so keeps old code when a function that it calls, in
-    another file, has changed. The stamp is a private attribute; without it the default stays in force.
+    numba compares the time stamp of the file that holds the function, and so keeps old code when a function that it
+    calls, in another file, has changed. The stamp is a private attribute; without it the default stays in force.
     """
     cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
@@ -40,17 +40,18 @@ def kernel(func=None, *, inline=True):
     Parameters
     ----------
     func : callable
-        The function. Its arguments are arrays, scalars and namedtuples of them. It allocates nothing: compiled without numba's
-        reference counts (an atomic operation per array and call, which took longer than a training step), it could not.
+        The function. Its arguments are arrays, scalars and namedtuples of them. It allocates nothing: compiled without
+        numba's reference counts (an atomic operation per array and call, which took longer than a training step), it
+        could not.
     inline : bool, default=True
-        Whether machine code is pasted into each caller. A namedtuple of arrays is dozens of words that a real call copies; on
-        ML-1M a step took 300 ns with calls and 45 ns without. Entry points of large loops set it to False.
+        Whether machine code is pasted into each caller. A namedtuple of arrays is dozens of words that a real call
+        copies; on ML-1M a step took 300 ns with calls and 45 ns without. Entry points of large loops set it to False.
 
     Returns
     -------
     callable
-        The compiled function; with ``NUMBA_DISABLE_JIT=1`` the Python function, made as silent about integer wrap-around and
-        floating-point faults as machine code is.
+        The compiled function; with ``NUMBA_DISABLE_JIT=1`` the Python function, made as silent about integer
+        wrap-around and floating-point faults as machine code is.
     """
     if func is None:
         return lambda f: kernel(f, inline=inline)

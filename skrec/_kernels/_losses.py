@@ -1,7 +1,7 @@
 """Losses of one (positive, negative) pair of scores: value and derivatives.
 
-The built-in losses share one state type and are told apart by a code, so that a new loss in a search compiles nothing. A loss
-of one's own has a state class of its own and registers its function for it.
+The built-in losses share one state type and are told apart by a code, so that a new loss in a search compiles nothing.
+A loss of one's own has a state class of its own and registers its function for it.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Partition of an epoch's interactions into chunks that threads work on without locks.
 
-Users are cut into contiguous groups and items, anew each epoch, into random blocks of equal size. Chunk (group g, block b) holds
-the interactions of g's users with b's items; chunks that share neither group nor block touch disjoint rows of both factor tables.
-A chunk is a stream of int32 words: ``~user`` opens the run of a user, then one word ``position << 2 | kind`` follows for each of
-the user's interactions with the block, where `position` counts within the block.
+Users are cut into contiguous groups and items, anew each epoch, into random blocks of equal size. Chunk (group g, block
+b) holds the interactions of g's users with b's items; chunks that share neither group nor block touch disjoint rows of
+both factor tables. A chunk is a stream of int32 words: ``~user`` opens the run of a user, then one word ``position << 2
+| kind`` follows for each of the user's interactions with the block, where `position` counts within the block.
 """
 
 from typing import NamedTuple
@@ -68,7 +68,8 @@ def deal_items(partition, rng):
 def count_words(partition, group, indptr, indices, last_user, counts):
     """Count the words of each chunk of a group of users.
 
-    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Cost: one random read per interaction.
+    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Cost: one random read per
+    interaction.
     """
     counts[:] = 0
     last_user[:] = -1

@@ -1,7 +1,7 @@
 """Negatives, one draw at a time: sampler states, and `draw`, chosen at compile time by the type of the state.
 
-A draw sees the block of items that its chunk works on (`Pool`), never the whole catalogue: a sampler whose law cannot be kept
-within a block asks for a single block (see :class:`skrec.samplers.BaseSampler`).
+A draw sees the block of items that its chunk works on (`Pool`), never the whole catalogue: a sampler whose law cannot
+be kept within a block asks for a single block (see :class:`skrec.samplers.BaseSampler`).
 """
 
 from typing import NamedTuple
@@ -12,15 +12,16 @@ from numba.extending import overload
 from skrec._kernels._jit import kernel
 from skrec._kernels._rng import next_below, next_float
 
-# Redraws after hitting excluded items before the pool is searched item by item: a user who has seen nearly all of a block.
+# Redraws after hitting excluded items before the pool is searched item by item: a user who has seen nearly all of a
+# block.
 _MAX_REDRAWS = 32
 
 
 class Model(NamedTuple):
     """Parameters of a factorisation; a kernel scores with them and, in a step, changes them.
 
-    The score of (u, j) is ``sum_k w[k] * U[u, k] * V[j, k]``, times ``u_scale[u] * v_scale[j]`` (the inverse norms) where `cosine`,
-    plus ``bias[j]`` where `biased`.
+    The score of (u, j) is ``sum_k w[k] * U[u, k] * V[j, k]``, times ``u_scale[u] * v_scale[j]`` (the inverse norms)
+    where `cosine`, plus ``bias[j]`` where `biased`.
     """
 
     U: np.ndarray  # (n_users, n_components) float32
@@ -36,8 +37,8 @@ class Model(NamedTuple):
 class Pool(NamedTuple):
     """The items that a draw chooses from, and which of them the user has been seen with.
 
-    Position p of the block is item ``items[start + p]``. The user's positives carry ``mark[p] == stamp``, the explicit negatives
-    ``stamp + 1``; `excludes` says which may not be drawn: bit 0 the positives, bit 1 the explicit negatives.
+    Position p of the block is item ``items[start + p]``. The user's positives carry ``mark[p] == stamp``, the explicit
+    negatives ``stamp + 1``; `excludes` says which may not be drawn: bit 0 the positives, bit 1 the explicit negatives.
     """
 
     items: np.ndarray  # (n_items,) int32, all blocks
@@ -95,15 +96,17 @@ def register_draw(state_class, *, scores_positive=False):
     Parameters
     ----------
     state_class : type
-        A module-level :class:`typing.NamedTuple` class of scalars and arrays; its first field is `excludes`, see :class:`Pool`.
+        A module-level :class:`typing.NamedTuple` class of scalars and arrays; its first field is `excludes`, see
+        :class:`Pool`.
     scores_positive : bool, default=False
         Whether the draw reads `s_pos`, which costs a score of its own; without it `s_pos` is 0.
 
     Returns
     -------
     callable
-        Decorator for ``func(state, u, i, s_pos, pool, model, rng) -> (position, weight)``: user, positive item (both int), its score, the pool,
-        the model, the generator row; returns the position of the negative in the pool, -1 for none, and the weight of the step.
+        Decorator for ``func(state, u, i, s_pos, pool, model, rng) -> (position, weight)``: user, positive item (both
+        int), its score, the pool, the model, the generator row; returns the position of the negative in the pool, -1
+        for none, and the weight of the step.
     """
 
     def decorate(func):

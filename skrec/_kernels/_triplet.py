@@ -159,7 +159,8 @@ def train_chunks(
 ):
     """Train on the chunks (g, (g + r) mod n_blocks) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
 
-    Chunks of one round share no row, so that calls for different groups may run at the same time, if each waits for the end of the round.
+    Chunks of one round share no row, so that calls for different groups may run at the same time, if each waits for the
+    end of the round.
 
     Parameters
     ----------

@@ -1,11 +1,13 @@
 """One gradient step on the three rows of a triplet, by plain SGD, AdaGrad or Adam.
 
-With the scores of :class:`~skrec._kernels._sampling.Model`, the gradients of a loss of s(u, i) and s(u, j) are combinations of the three rows:
+With the scores of :class:`~skrec._kernels._sampling.Model`, the gradients of a loss of s(u, i) and s(u, j) are
+combinations of the three rows:
 
     grad_u = (a_u U[u] + b_i w V[i] + b_j w V[j]),  grad_i = (a_i V[i] + b_i w U[u]),  grad_j = (a_j V[j] + b_j w U[u])
 
-with b the loss derivatives (times the inverse norms for cosine) and a the l2 penalty (less the projection on the row for cosine,
-algorithm notes: each cosine gradient is orthogonal to its own row). All three steps use the rows as they were before.
+with b the loss derivatives (times the inverse norms for cosine) and a the l2 penalty (less the projection on the row
+for cosine, algorithm notes: each cosine gradient is orthogonal to its own row). All three steps use the rows as they
+were before.
 """
 
 import math

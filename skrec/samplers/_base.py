@@ -14,13 +14,15 @@ from skrec.utils._validation import kernel_array
 class BaseSampler(BaseEstimator):
     """Base of samplers of negatives.
 
-    A sampler is given to an estimator as its ``sampler`` and fitted by it on the matrix of training interactions. There are two ways to
-    write one of your own:
+    A sampler is given to an estimator as its ``sampler`` and fitted by it on the matrix of training interactions. There
+    are two ways to write one of your own:
 
-    - **plain Python**: subclass and define ``draw_block(users, positives, rng)``, which returns one item code for each of the positives
+    - **plain Python**: subclass and define ``draw_block(users, positives, rng)``, which returns one item code for each
+    of the positives
       (arrays of codes; `rng` is a :class:`numpy.random.Generator`; -1 where there is no negative). It is called for up to 65,536 positives
       at once; an item that the user has been seen with is replaced by a uniform draw.
-    - **Numba**: define a module-level :class:`typing.NamedTuple` whose first field is ``excludes``, register its draw with
+    - **Numba**: define a module-level :class:`typing.NamedTuple` whose first field is ``excludes``, register its draw
+    with
       :func:`skrec.samplers.register_draw`, and return an instance of it from ``_make_state(partition, loss)``.
 
     Attributes
@@ -127,7 +129,8 @@ class BaseSampler(BaseEstimator):
         Parameters
         ----------
         users : array-like of shape (n_users,)
-            Codes (rows of the matrix that the sampler was fitted on). The positive of each draw is one of the user's at random.
+            Codes (rows of the matrix that the sampler was fitted on). The positive of each draw is one of the user's at
+            random.
         n_samples : int, default=1
             Draws for each user.
         recommender : fitted TripletMF, default=None
@@ -142,8 +145,8 @@ class BaseSampler(BaseEstimator):
         ndarray of shape (n_users, n_samples), int32
             Item codes; -1 where the user has no negative.
         """
-        from skrec._kernels._rng import seed_states
         from skrec._kernels._partition import make_partition
+        from skrec._kernels._rng import seed_states
         from skrec._kernels._sampling import make_scratch, sample_many, zero_model
         from skrec.losses import HingeLoss
 

@@ -13,7 +13,8 @@ class DynamicSampler(BaseSampler):
     n_candidates : int, default=5
         N, candidates drawn uniformly with replacement for each step. 1 is uniform sampling.
     top_m : int, default=1
-        M, the negative is one of the M best scored candidates, each as likely; at most `n_candidates`, where it is uniform sampling.
+        M, the negative is one of the M best scored candidates, each as likely; at most `n_candidates`, where it is
+        uniform sampling.
     exclude_positives, exclude_explicit : bool, default=True
         Whether the user's positives, and explicit negatives, are never candidates.
 
@@ -26,8 +27,9 @@ class DynamicSampler(BaseSampler):
 
     Notes
     -----
-    Cost: N scores a step. The paper weights the M hardest 1/M each; drawing one of them has the same expectation. Candidates come from the
-    block of items of the step, a uniform sample of the catalogue, which leaves the law as it is.
+    Cost: N scores a step. The paper weights the M hardest 1/M each; drawing one of them has the same expectation.
+    Candidates come from the block of items of the step, a uniform sample of the catalogue, which leaves the law as it
+    is.
 
     References
     ----------
@@ -69,9 +71,11 @@ class WARPSampler(BaseSampler):
     Parameters
     ----------
     max_sampled : int, default=10
-        Most draws for a positive. Where none violates the margin the positive is ranked well enough, and the step is skipped.
+        Most draws for a positive. Where none violates the margin the positive is ranked well enough, and the step is
+        skipped.
     exclude_positives, exclude_explicit : bool, default=True
-        Whether the user's positives, and explicit negatives, are never taken. A violator that may not be taken counts as a draw.
+        Whether the user's positives, and explicit negatives, are never taken. A violator that may not be taken counts
+        as a draw.
 
     Attributes
     ----------
@@ -82,14 +86,16 @@ class WARPSampler(BaseSampler):
 
     Notes
     -----
-    An item j violates when ``s_j > s_pos - margin``, with the margin of the estimator's loss (1 where it has none). After T draws the rank is
-    estimated by ``floor((n_items - 1) / T)`` and the step is weighted by ``sum(1 / k for k in 1..rank)`` over its value at the largest rank, so that
-    weights lie in (0, 1] and a learning rate means the same as with other samplers. (The paper leaves this constant factor to the learning rate.)
-    Cost: T scores a step, T growing as training succeeds.
+    An item j violates when ``s_j > s_pos - margin``, with the margin of the estimator's loss (1 where it has none).
+    After T draws the rank is estimated by ``floor((n_items - 1) / T)`` and the step is weighted by ``sum(1 / k for k in
+    1..rank)`` over its value at the largest rank, so that weights lie in (0, 1] and a learning rate means the same as
+    with other samplers. (The paper leaves this constant factor to the learning rate.) Cost: T scores a step, T growing
+    as training succeeds.
 
     References
     ----------
-    Weston, Bengio and Usunier, "WSABIE: scaling up to large vocabulary image annotation", IJCAI 2011, section 3 and algorithm 1.
+    Weston, Bengio and Usunier, "WSABIE: scaling up to large vocabulary image annotation", IJCAI 2011, section 3 and
+    algorithm 1.
 
     Examples
     --------

@@ -6,8 +6,8 @@ from skrec.samplers._base import BaseSampler
 class ExplicitSampler(BaseSampler):
     """The user's own explicit negatives (rows with ``y <= 0``), each as likely.
 
-    A user without any has no negative, and the step is skipped: mix it with another sampler by :class:`MixedSampler`, where the others then step
-    in, unless only the users with explicit negatives shall be learnt from.
+    A user without any has no negative, and the step is skipped: mix it with another sampler by :class:`MixedSampler`,
+    where the others then step in, unless only the users with explicit negatives shall be learnt from.
 
     Attributes
     ----------
@@ -18,7 +18,8 @@ class ExplicitSampler(BaseSampler):
 
     Notes
     -----
-    Needs the whole catalogue at once (a user's few explicit negatives lie in any block of items), so that an epoch runs on one thread.
+    Needs the whole catalogue at once (a user's few explicit negatives lie in any block of items), so that an epoch runs
+    on one thread.
 
     Examples
     --------

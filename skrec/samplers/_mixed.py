@@ -13,8 +13,8 @@ class MixedSampler(_BaseComposition, BaseSampler):
     Parameters
     ----------
     samplers : list of (str, sampler, float)
-        Name, sampler and share of each. Shares are 0 or more and are divided by their sum. Parameters are set by name, as in
-        :class:`~sklearn.ensemble.VotingClassifier`: ``hard__n_candidates``.
+        Name, sampler and share of each. Shares are 0 or more and are divided by their sum. Parameters are set by name,
+        as in :class:`~sklearn.ensemble.VotingClassifier`: ``hard__n_candidates``.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class MixedSampler(_BaseComposition, BaseSampler):
 
     Notes
     -----
-    A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is never drawn is what at least
-    one of the samplers excludes.
+    A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is
+    never drawn is what at least one of the samplers excludes.
 
     Examples
     --------

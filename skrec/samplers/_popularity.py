@@ -4,7 +4,8 @@ import numpy as np
 
 from skrec.samplers._base import BaseSampler, check_parameter, is_real
 
-# Within a block the law is renormalised, and an item of share p is drawn about (n_blocks - 1) * p too seldom: keep that below this.
+# Within a block the law is renormalised, and an item of share p is drawn about (n_blocks - 1) * p too seldom: keep that
+# below this.
 _BIAS = 0.05
 
 
@@ -14,8 +15,8 @@ class PopularitySampler(BaseSampler):
     Parameters
     ----------
     alpha : float, default=0.75
-        Exponent, 0 or more. 0 is uniform, 1 the law of the interactions themselves (what implicit's and LightFM's BPR, and in-batch
-        negatives, draw by construction). An item without a positive counts as one with half a positive.
+        Exponent, 0 or more. 0 is uniform, 1 the law of the interactions themselves (what implicit's and LightFM's BPR,
+        and in-batch negatives, draw by construction). An item without a positive counts as one with half a positive.
     exclude_positives, exclude_explicit : bool, default=True
         Whether the user's positives, and explicit negatives, are never drawn.
 
@@ -30,12 +31,14 @@ class PopularitySampler(BaseSampler):
 
     Notes
     -----
-    Drawn from alias tables (Walker 1977) in constant time, one table for each block of items that an epoch is cut into. Renormalised in a block,
-    an item of share p comes up about (n_blocks - 1) p too seldom, relatively; there are never more blocks than keep this below 5 %.
+    Drawn from alias tables (Walker 1977) in constant time, one table for each block of items that an epoch is cut into.
+    Renormalised in a block, an item of share p comes up about (n_blocks - 1) p too seldom, relatively; there are never
+    more blocks than keep this below 5 %.
 
     References
     ----------
-    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013, section 2.2 (exponent 3/4).
+    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013, section
+    2.2 (exponent 3/4).
 
     Examples
     --------

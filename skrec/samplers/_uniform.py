@@ -25,8 +25,9 @@ class UniformSampler(BaseSampler):
 
     Notes
     -----
-    A draw that hits an excluded item is repeated, which keeps the law uniform over the rest; a user with nothing left has no negative, and
-    the step is skipped. Cost: one generator step and, for a user who has seen the share f of the items, 1 / (1 - f) tests.
+    A draw that hits an excluded item is repeated, which keeps the law uniform over the rest; a user with nothing left
+    has no negative, and the step is skipped. Cost: one generator step and, for a user who has seen the share f of the
+    items, 1 / (1 - f) tests.
 
     Examples
     --------
