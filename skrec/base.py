@@ -351,7 +351,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         return gen_batches(n, max(1, _BLOCK_BYTES // (4 * len(self.item_ids_))))
 
     def _user_blocks(self, user_codes):
-        """Yield, for blocks of distinct users, the places of their pairs, the row of each in the block, and the block."""
+        """Yield, for blocks of distinct users, the places of their pairs, their rows in the block, and the block."""
         users, inverse = np.unique(user_codes, return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         bounds = np.searchsorted(inverse, np.arange(len(users) + 1), sorter=order)

@@ -143,9 +143,9 @@ class EASERecommender(BaseRecommender):
         size = n_items**2 * np.dtype(self.dtype).itemsize / 2**30
         if self.memory_limit is not None and size > self.memory_limit:
             raise MemoryError(
-                f"EASERecommender needs a matrix of {n_items} x {n_items} items, {size:.3g} GiB, and memory_limit="
-                f"{self.memory_limit} GiB. Raise the limit if there is memory, set dtype=numpy.float32 for half the size, "
-                "or leave rare items out."
+                f"EASERecommender needs a matrix of {n_items} x {n_items} items, {size:.3g} GiB, but "
+                f"memory_limit={self.memory_limit} GiB. Raise the limit if there is memory, set dtype=numpy.float32 "
+                "for half the size, or leave rare items out."
             )
         history = _positives(interactions, self.dtype)
         weights = self._invert(_gram(history))
