@@ -1,0 +1,214 @@
+"""The triplet engine's Python side: memory, partitions, threads. One object for the length of a fit."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec._kernels import _partition, _rng, _sampling, _triplet, _updates
+from skrec.utils._threads import effective_n_jobs
+from skrec.utils._validation import kernel_array
+
+OPTIMIZERS = {"sgd": _updates.SGD, "adagrad": _updates.ADAGRAD, "adam": _updates.ADAM}
+
+# Rows of an item block (factors and optimiser memory) should lie in the second-level cache beside what streams past them ...
+_BLOCK_BYTES = 1 << 20
+# ... a chunk should be worth the call that trains on it, and blocks beyond this number only shorten the runs of a user.
+_CHUNK_ROWS = 8192
+_MAX_BLOCKS = 32
+# At least this many blocks where the data allow it, so that several threads have chunks to work on.
+_PARALLEL_BLOCKS = 8
+# Positives for which a sampler in plain Python draws at once.
+_PYTHON_BLOCK = 1 << 16
+
+
+class EpochStatistics(NamedTuple):
+    """What an epoch reports."""
+
+    loss: float  # mean over the steps, by their weights
+    zero_gradient_share: float  # share of the steps whose gradient was zero
+    n_steps: int
+
+
+def choose_cut(n_rows, n_items, row_bytes, sampler):
+    """Return how many groups of users and blocks of items an epoch is cut into.
+
+    Depends on the data and the sampler alone, so that results do not depend on the number of threads.
+    """
+    if sampler._in_python:
+        return max(1, -(-n_rows // _PYTHON_BLOCK)), 1
+    blocks = max(_PARALLEL_BLOCKS, -(-n_items * row_bytes // _BLOCK_BYTES))
+    blocks = min(blocks, _MAX_BLOCKS, int(np.sqrt(n_rows / _CHUNK_ROWS)), n_items // 2)
+    if sampler._max_blocks is not None:
+        blocks = min(blocks, sampler._max_blocks)
+    blocks = max(blocks, 1)
+    return blocks, blocks
+
+
+class TripletEngine:
+    """Trains factors in place on the interactions it was made for.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_users, n_items), int8
+        Interactions.
+    kinds : ndarray of shape (nnz,), int8
+        What each entry is to the engine: `TRAIN`, `EXPLICIT` or `KNOWN`.
+    weight : ndarray of shape (nnz,), float32, or None
+        Weights of the entries.
+    model : Model
+        Parameters, changed in place.
+    optimizer : Optimizer
+        Its memory, changed in place.
+    sampler, loss : fitted sampler, loss object
+    learn_w : bool
+        Whether the component weights are learnt.
+    seed, epoch : int
+        What the random numbers of the next epoch come from.
+    n_jobs : int or None
+    """
+
+    def __init__(self, matrix, kinds, weight, model, optimizer, sampler, loss, *, learn_w, seed, epoch, n_jobs):
+        self.indptr = kernel_array(matrix.indptr, np.int64)
+        self.indices = kernel_array(matrix.indices, np.int32)
+        self.kinds = kernel_array(kinds, np.int8)
+        self.weights = np.empty(0, np.float32) if weight is None else kernel_array(weight, np.float32)
+        self.model, self.optimizer, self.learn_w = model, optimizer, learn_w
+        self.sampler, self.loss, self.loss_state = sampler, loss, loss._make_state()
+        self.seed, self.epoch = seed, epoch
+        n_items = matrix.shape[1]
+        row_bytes = 4 * model.U.shape[1] * (1 + (optimizer.V1.size > 0) + (optimizer.V2.size > 0))
+        self.n_groups, self.n_blocks = choose_cut(matrix.nnz, n_items, row_bytes, sampler)
+        self.n_threads = min(effective_n_jobs(n_jobs), self.n_groups) if self.n_blocks > 1 else 1
+        self.partition = _partition.make_partition(self.indptr, n_items, self.n_groups, self.n_blocks)
+        largest = int(np.diff(self.partition.item_starts).max())
+        self.scratch = _sampling.make_scratch(self.n_groups, largest, sampler._scratch_size)
+        self.group_w = np.tile(model.w, (self.n_groups, 1))
+        self.counts = np.empty((self.n_groups, self.n_blocks), np.int64)
+        self.last_user = np.empty((self.n_groups, self.n_blocks), np.int32)
+        self.words = self.word_weights = np.empty(0, np.int32)
+        self.chunks = None
+
+    def run_epoch(self, pool):
+        """Train once on every positive and return the epoch's statistics.
+
+        Parameters
+        ----------
+        pool : concurrent.futures.Executor or None
+            Threads; None where one is enough.
+        """
+        # One row of generator state for each group and one for the deal of the items, made anew from seed and epoch:
+        # what an epoch draws does not depend on how the epochs before it were cut.
+        rngs = _rng.seed_states([self.seed, self.epoch], self.n_groups + 1)
+        if self.n_blocks > 1:
+            _partition.deal_items(self.partition, rngs[-1])
+        if self.chunks is None or self.n_blocks > 1:
+            self._cut(pool)
+        stats = np.zeros((self.n_groups, 8))
+        state = self.sampler._make_state(self.partition, self.loss)
+        if self.sampler._in_python:
+            for group in range(self.n_groups):
+                rng = np.random.default_rng([self.seed, self.epoch, group])
+                users, positives = self._positives(group)
+                filled = self.sampler._refill(state, users, positives, rng)
+                self._train((0, 1), (group, group + 1), filled, rngs, stats)
+                self._average_w(slice(group, group + 1))
+        elif self.n_threads == 1 and not self.learn_w:
+            self._train((0, self.n_blocks), (0, self.n_groups), state, rngs, stats)
+        else:
+            shares = np.linspace(0, self.n_groups, self.n_threads + 1).astype(int)
+            for turn in range(self.n_blocks):
+                self._map(
+                    pool,
+                    lambda share, turn=turn: self._train(
+                        (turn, turn + 1), (shares[share], shares[share + 1]), state, rngs, stats
+                    ),
+                    range(self.n_threads),
+                )
+                self._average_w(slice(None))
+        self.epoch += 1
+        total = stats.sum(axis=0)
+        n_steps = int(total[_triplet.STEPS])
+        return EpochStatistics(
+            float(total[_triplet.LOSS] / total[_triplet.WEIGHT]) if total[_triplet.WEIGHT] else 0.0,
+            float(total[_triplet.ZERO] / n_steps) if n_steps else 1.0,
+            n_steps,
+        )
+
+    def _train(self, rounds, groups, state, rngs, stats):
+        p = self.partition
+        _triplet.train_chunks(
+            self.chunks,
+            (int(rounds[0]), int(rounds[1])),
+            (int(groups[0]), int(groups[1])),
+            p.items,
+            p.item_starts,
+            self.model,
+            self.group_w,
+            self.learn_w,
+            self.optimizer,
+            state,
+            self.loss_state,
+            self.scratch,
+            rngs,
+            stats,
+        )
+
+    def _average_w(self, groups):
+        """Set the component weights to the mean of what the groups have made of them in their own copies."""
+        if self.learn_w:
+            self.model.w[:] = self.group_w[groups].mean(axis=0)
+            self.group_w[:] = self.model.w
+
+    def _cut(self, pool):
+        """Sort the interactions into chunks."""
+        arguments = self.indptr, self.indices
+        self._map(
+            pool,
+            lambda g: _partition.count_words(self.partition, g, *arguments, self.last_user[g], self.counts[g]),
+            range(self.n_groups),
+        )
+        stops = np.cumsum(self.counts.ravel()).reshape(self.counts.shape)
+        starts = stops - self.counts
+        n_words = int(stops[-1, -1])
+        if len(self.words) < n_words:
+            room = n_words + n_words // 50  # how many runs there are varies a little from deal to deal
+            self.words = np.empty(room, np.int32)
+            self.word_weights = np.empty(room if len(self.weights) else 0, np.float32)
+        cursors = starts.copy()
+        self._map(
+            pool,
+            lambda g: _partition.fill_words(
+                self.partition,
+                g,
+                *arguments,
+                self.kinds,
+                self.weights,
+                self.last_user[g],
+                cursors[g],
+                self.words,
+                self.word_weights,
+            ),
+            range(self.n_groups),
+        )
+        self.chunks = _triplet.Chunks(self.words, self.word_weights, starts, stops)
+
+    def _positives(self, group):
+        """Users and items of the group's training positives, in the order of training."""
+        first, last = self.partition.user_starts[group], self.partition.user_starts[group + 1]
+        rows = slice(self.indptr[first], self.indptr[last])
+        train = self.kinds[rows] == _partition.TRAIN
+        users = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(self.indptr[first : last + 1]))
+        return users[train], self.indices[rows][train]
+
+    @staticmethod
+    def _map(pool, function, arguments):
+        if pool is None:
+            for argument in arguments:
+                function(argument)
+        else:
+            list(pool.map(function, arguments))
+
+    def threads(self):
+        """Return an executor for :meth:`run_epoch`, or None where one thread is used."""
+        return ThreadPoolExecutor(self.n_threads) if self.n_threads > 1 else None

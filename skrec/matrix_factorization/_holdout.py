@@ -1,0 +1,102 @@
+"""Which entries are trained on, and the share of them held out for early stopping."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec._kernels._partition import EXPLICIT, KNOWN, TRAIN
+
+_BLOCK_USERS = 1024
+
+
+def kinds_and_weights(matrix, batch, weight):
+    """Return what each entry of `matrix` is to the engine, and its weight.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_users, n_items), int8
+        All interactions.
+    batch : csr_array of the same shape, int8
+        Those to train on, a part of `matrix` (or `matrix` itself).
+    weight : ndarray of shape (batch.nnz,), float32, or None
+
+    Returns
+    -------
+    kinds : ndarray of shape (matrix.nnz,), int8
+    weights : ndarray of shape (matrix.nnz,), float32, or None
+    """
+    if batch is matrix:
+        return np.where(matrix.data > 0, np.int8(TRAIN), np.int8(EXPLICIT)), weight
+    kinds = np.where(matrix.data > 0, np.int8(KNOWN), np.int8(EXPLICIT))
+    rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
+    keys = rows * matrix.shape[1] + matrix.indices
+    batch_rows = np.repeat(np.arange(batch.shape[0], dtype=np.int64), np.diff(batch.indptr))
+    places = np.searchsorted(keys, batch_rows * batch.shape[1] + batch.indices)
+    kinds[places[batch.data > 0]] = TRAIN
+    if weight is None:
+        return kinds, None
+    weights = np.ones(matrix.nnz, np.float32)
+    weights[places] = weight
+    return kinds, weights
+
+
+class Validation(NamedTuple):
+    """A share of the positives, held out of training."""
+
+    kinds: np.ndarray  # as given, with KNOWN for what is held out: neither trained on nor drawn as a negative
+    positives: csr_array  # (n_users, n_items) held out
+    excluded: csr_array  # (n_users, n_items) the other positives
+
+    def auc(self, user_factors, item_factors, item_biases):
+        """Return the average per-user ROC AUC of the held-out positives."""
+        from skrec.metrics import average_user_roc_auc
+
+        users = np.flatnonzero(np.diff(self.positives.indptr))
+
+        def scores(start, stop):
+            return user_factors[users[start:stop]] @ item_factors.T + item_biases
+
+        return average_user_roc_auc(self.positives[users], scores, exclude=self.excluded[users])
+
+
+def hold_out(matrix, kinds, fraction, seed):
+    """Hold out a share of each user's positives, at least one of any two; a user's only positive is trained on.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_users, n_items), int8
+    kinds : ndarray of shape (nnz,), int8
+    fraction : float
+        Share, between 0 and 1.
+    seed : int
+
+    Returns
+    -------
+    Validation
+    """
+    rng = np.random.default_rng([seed, 1])
+    train = np.flatnonzero(kinds == TRAIN)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[train]
+    order = np.lexsort((rng.random(len(train)), rows))
+    counts = np.bincount(rows, minlength=matrix.shape[0])
+    place = np.arange(len(train)) - np.repeat(np.cumsum(counts) - counts, counts)
+    quota = np.where(counts > 1, np.clip(np.round(fraction * counts), 1, counts - 1), 0)
+    held = train[order[place < np.repeat(quota, counts)]]
+    if not len(held):
+        raise ValueError(
+            "early_stopping=True needs a user with two positives or more, to hold one out; every user has just one. "
+            "Set early_stopping=False."
+        )
+    kinds = kinds.copy()
+    kinds[held] = KNOWN
+    ones = np.zeros(matrix.nnz, np.int8)
+    ones[held] = 1
+    rest = (matrix.data > 0).astype(np.int8) - ones
+    return Validation(kinds, _pattern(matrix, ones), _pattern(matrix, rest))
+
+
+def _pattern(matrix, data):
+    part = csr_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+    part.eliminate_zeros()
+    return part

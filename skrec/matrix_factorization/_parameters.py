@@ -1,0 +1,133 @@
+"""Parameters of a factorisation and the memory of its optimiser: started, carried over, copied, read out."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec._kernels._sampling import Model
+from skrec._kernels._updates import ADAGRAD, ADAM, SGD, Optimizer
+from skrec.utils._ids import encode_ids
+
+_CODES = {"sgd": SGD, "adagrad": ADAGRAD, "adam": ADAM}
+# AdaGrad's sums of squares start here: small beside one gradient, so that the first steps are about learning_rate long.
+_ADAGRAD_START = 1e-2
+
+
+class Parameters(NamedTuple):
+    """What training changes."""
+
+    model: Model
+    optimizer: Optimizer
+
+    def copy(self):
+        """Return a copy that further training leaves alone."""
+        return Parameters(
+            *(
+                type(part)(*(value.copy() if isinstance(value, np.ndarray) else value for value in part))
+                for part in (self.model, self.optimizer)
+            )
+        )
+
+    def scoring(self):
+        """Return user factors, item factors and item biases whose dot products and sums are the scores."""
+        model = self.model
+        if model.cosine:
+            return model.U * model.u_scale[:, None], model.V * model.v_scale[:, None], model.bias
+        return model.U * model.w, model.V, model.bias
+
+    def fitted(self):
+        """Return the fitted attributes of the estimator."""
+        users, items, biases = self.scoring()
+        return {
+            "user_factors_": users,
+            "item_factors_": items,
+            "item_biases_": biases,
+            "component_weights_": self.model.w,
+        }
+
+
+def start_parameters(estimator, user_ids, item_ids, seed, old=None):
+    """Allocate parameters, drawn from `seed`; rows of ids that `old` knows go on from there.
+
+    Parameters
+    ----------
+    estimator : TripletMF
+        Its constructor parameters say what is needed.
+    user_ids, item_ids : ndarray
+    seed : int
+    old : TripletMF, default=None
+        Fitted estimator to go on from.
+
+    Returns
+    -------
+    Parameters
+    """
+    n_users, n_items, n_components = len(user_ids), len(item_ids), estimator.n_components
+    # Vectors of length about 1: for the cosine that is what a step is measured against. Scores of dot and gmf start small instead.
+    cosine = estimator.similarity == "cosine"
+    spread = (1.0 if cosine else 0.1) / np.sqrt(n_components)
+    known = 0 if old is None else len(old.user_ids_) + len(old.item_ids_)
+    rng = np.random.default_rng([seed, 0, known])
+    U = rng.standard_normal((n_users, n_components), dtype=np.float32)
+    V = rng.standard_normal((n_items, n_components), dtype=np.float32)
+    U *= np.float32(spread)
+    V *= np.float32(spread)
+    code = _CODES[estimator.optimizer]
+
+    def memory(shape, used, start=0.0):
+        return np.full(shape if used else (0,) * len(shape), start, np.float32)
+
+    begin = _ADAGRAD_START if code == ADAGRAD else 0.0
+    optimizer = Optimizer(
+        code,
+        float(estimator.learning_rate),
+        float(estimator.l2),
+        U1=memory(U.shape, code != SGD, begin),
+        V1=memory(V.shape, code != SGD, begin),
+        U2=memory(U.shape, code == ADAM),
+        V2=memory(V.shape, code == ADAM),
+        u_steps=np.zeros(n_users if code == ADAM else 0, np.int32),
+        v_steps=np.zeros(n_items if code == ADAM else 0, np.int32),
+        bias1=memory((n_items,), code != SGD and estimator.item_bias, begin),
+        bias2=memory((n_items,), code == ADAM and estimator.item_bias),
+    )
+    model = Model(
+        U,
+        V,
+        w=np.ones(n_components, np.float32),
+        bias=np.zeros(n_items, np.float32),
+        u_scale=np.ones(n_users if cosine else 0, np.float32),
+        v_scale=np.ones(n_items if cosine else 0, np.float32),
+        cosine=cosine,
+        biased=bool(estimator.item_bias),
+    )
+    if old is not None:
+        _carry_over(Parameters(model, optimizer), old, user_ids, item_ids)
+    if cosine:
+        model.u_scale[:] = 1.0 / np.maximum(np.linalg.norm(U, axis=1), 1e-12)
+        model.v_scale[:] = 1.0 / np.maximum(np.linalg.norm(V, axis=1), 1e-12)
+    return Parameters(model, optimizer)
+
+
+def _carry_over(new, old, user_ids, item_ids):
+    """Copy what `old` has learnt about the ids that it knows."""
+    before = old._parameters
+    if before.model.U.shape[1] != new.model.U.shape[1] or before.model.cosine != new.model.cosine:
+        raise ValueError(
+            f"n_components={new.model.U.shape[1]} and similarity must be what they were in the first fit (n_components="
+            f"{before.model.U.shape[1]}) to go on from it; set warm_start=False or make a new estimator."
+        )
+    users, items = encode_ids(user_ids, old.user_ids_), encode_ids(item_ids, old.item_ids_)
+    new.model.w[:] = before.model.w
+    pairs = [(new.model.U, before.model.U, users), (new.model.V, before.model.V, items)]
+    pairs += [(new.model.bias, before.model.bias, items)]
+    for name, codes in [("U1", users), ("U2", users), ("u_steps", users)] + [
+        (name, items) for name in ("V1", "V2", "v_steps", "bias1", "bias2")
+    ]:
+        pairs.append((getattr(new.optimizer, name), getattr(before.optimizer, name), codes))
+    same_optimizer = before.optimizer.code == new.optimizer.code
+    for place, (into, out_of, codes) in enumerate(pairs):
+        if place >= 3 and not same_optimizer or not (len(into) and len(out_of)):
+            continue
+        known = codes >= 0
+        into[known] = out_of[codes[known]]
