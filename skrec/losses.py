@@ -59,9 +59,10 @@ class HingeLoss(BaseLoss):
 
     Parameters
     ----------
-    margin : float, default=1.0
-        How far a positive must be ahead, in units of the score. Cosine scores lie in [-1, 1]: with a margin of 1 nearly
-        every pair keeps a gradient.
+    margin : float, default=0.6
+        How far a positive must be ahead, in units of the score. Cosine scores lie in [-1, 1], and on MovieLens 0.5 to
+        0.7 ranks best; with 1 nearly every pair keeps a gradient. For dot products the
+        vectors' lengths adapt to any margin.
 
     References
     ----------
@@ -75,7 +76,7 @@ class HingeLoss(BaseLoss):
     array([0.25, 0.  ])
     """
 
-    def __init__(self, margin=1.0):
+    def __init__(self, margin=0.6):
         self.margin = margin
 
     def _make_state(self):
@@ -92,7 +93,7 @@ class WARPLoss(HingeLoss):
 
     Parameters
     ----------
-    margin : float, default=1.0
+    margin : float, default=0.6
         How far a positive must be ahead, in units of the score.
 
     References

@@ -55,12 +55,12 @@ def _step(model, optimizer, u, i, j, s_pos, s_neg, g_pos, g_neg):
 
 @kernel
 def _step_weights(model, optimizer, u, i, j, g_pos, g_neg):
-    """Change the component weights of GMF by a plain step, before the rows change."""
+    """Change the component weights of GMF by a plain step, before the rows change; the penalty pulls them to 1."""
     rate, l2 = np.float32(optimizer.learning_rate), np.float32(optimizer.l2)
     p, n = np.float32(g_pos), np.float32(g_neg)
     for k in range(model.U.shape[1]):
         c = model.w[k]
-        model.w[k] = c - rate * (l2 * c + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
+        model.w[k] = c - rate * (l2 * (c - np.float32(1)) + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
 
 
 class Chunks(NamedTuple):

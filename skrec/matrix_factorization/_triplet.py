@@ -39,13 +39,14 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     optimizer : {"adagrad", "adam", "sgd"}, default="adagrad"
         AdaGrad and Adam keep one or two numbers beside each number of a vector, and steps of rows that a triplet does not contain are not
         made (lazy).
-    learning_rate : float, default=0.1
+    learning_rate : float, default=0.2
         Step size.
     l2 : float, default=0.0
-        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet (and on its item biases and component weights), at every step.
+        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet, and on its item biases, at every step. For GMF also on how far the component
+        weights are from 1, without which their scale and that of the vectors would be one too many.
     item_bias : bool, default=False
         Whether to learn a number that is added to each score of an item. (A bias of a user would not change any ranking.)
-    max_iter : int, default=20
+    max_iter : int, default=60
         Epochs: every positive is drawn a negative once in each. 0 leaves the model untrained.
     early_stopping : bool, default=False
         Whether to hold out a share of each user's positives, and stop when the average per-user ROC AUC on them has not improved by `tol`
@@ -176,10 +177,10 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         loss="hinge",
         sampler=None,
         optimizer="adagrad",
-        learning_rate=0.1,
+        learning_rate=0.2,
         l2=0.0,
         item_bias=False,
-        max_iter=20,
+        max_iter=60,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
