@@ -451,7 +451,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
