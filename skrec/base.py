@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrec.exceptions import ColdStartWarning
 from skrec.utils._ids import as_id_column, encode_ids, fill_value
 from skrec.utils._sklearn_compat import Interval, StrOptions
-from skrec.utils._validation import Interactions, check_interactions, check_pairs, column_name
+from skrec.utils._validation import Interactions, check_interactions, check_pairs, column_name, count_positives
 
 __all__ = ["BaseRecommender"]
 
@@ -72,11 +72,10 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         ----------
         interactions : Interactions
         """
-        positives = interactions.matrix.indices[interactions.matrix.data > 0]
         self.user_ids_ = interactions.user_ids
         self.item_ids_ = interactions.item_ids
         self.interactions_ = interactions.matrix
-        self.item_popularity_ = np.bincount(positives, minlength=interactions.matrix.shape[1])
+        self.item_popularity_ = count_positives(interactions.matrix)
         self._interaction_weight = interactions.weight
 
     def _stored_interactions(self):

@@ -13,9 +13,10 @@ import numpy as np
 from skrec._kernels._jit import kernel
 from skrec._kernels._rng import shuffle
 
-KNOWN = 0  # a positive from an earlier batch: never a negative, not trained on
-TRAIN = 1
-EXPLICIT = 2  # an explicit negative
+# Kinds of entries: the signs of an interaction matrix, and one more.
+TRAIN = 1  # a positive
+EXPLICIT = -1  # an explicit negative
+KNOWN = 2  # a positive that is not trained on, and never a negative
 
 
 class Partition(NamedTuple):
@@ -60,6 +61,8 @@ def _locate_items(partition):
 @kernel(inline=False)
 def deal_items(partition, rng):
     """Deal the items over the blocks at random: any two items share a block with the same probability."""
+    for item in range(partition.items.shape[0]):  # the deal depends on the generator alone, not on the deal before
+        partition.items[item] = item
     shuffle(rng, partition.items)
     _locate_items(partition)
 
@@ -99,7 +102,7 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
                 last_user[b] = u
                 words[at] = ~u
                 at += 1
-            words[at] = (partition.position[item] << 2) | kinds[t]
+            words[at] = (partition.position[item] << 2) | (kinds[t] & 3)
             if weighted:
                 word_weights[at] = weights[t]
             cursors[b] = at + 1

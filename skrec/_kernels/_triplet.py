@@ -105,7 +105,7 @@ def _train_chunk(
         n_explicit = 0
         while end < stop and words[end] >= 0:
             position = words[end] >> 2
-            if words[end] & 3 == EXPLICIT:
+            if words[end] & 3 == EXPLICIT & 3:
                 mark[position] = stamp + 1
                 explicit[n_explicit] = position
                 n_explicit += 1
@@ -133,6 +133,8 @@ def _train_chunk(
             if position < 0:
                 continue
             j = items[item_start + position]
+            if j == i:  # where positives are admitted: an item is no negative of itself
+                continue
             s_pos, s_neg = _pair_scores(model, u, i, j)
             if model.biased:
                 value, g_pos, g_neg = loss_grad(loss, s_pos + model.bias[i], s_neg + model.bias[j])

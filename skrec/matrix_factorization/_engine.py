@@ -11,7 +11,8 @@ from skrec.utils._validation import kernel_array
 
 OPTIMIZERS = {"sgd": _updates.SGD, "adagrad": _updates.ADAGRAD, "adam": _updates.ADAM}
 
-# Rows of an item block (factors and optimiser memory) should lie in the second-level cache beside what streams past them ...
+# Rows of an item block (factors and optimiser memory) should lie in the second-level cache beside what streams past
+# them ...
 _BLOCK_BYTES = 1 << 20
 # ... a chunk should be worth the call that trains on it, and blocks beyond this number only shorten the runs of a user.
 _CHUNK_ROWS = 8192
@@ -110,7 +111,7 @@ class TripletEngine:
             for group in range(self.n_groups):
                 rng = np.random.default_rng([self.seed, self.epoch, group])
                 users, positives = self._positives(group)
-                filled = self.sampler._refill(state, users, positives, rng)
+                filled = self.sampler._refill(state, users, positives, rng, np.zeros(1, np.int64))
                 self._train((0, 1), (group, group + 1), filled, rngs, stats)
                 self._average_w(slice(group, group + 1))
         elif self.n_threads == 1 and not self.learn_w:

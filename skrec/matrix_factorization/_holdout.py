@@ -27,7 +27,7 @@ def kinds_and_weights(matrix, batch, weight):
     weights : ndarray of shape (matrix.nnz,), float32, or None
     """
     if batch is matrix:
-        return np.where(matrix.data > 0, np.int8(TRAIN), np.int8(EXPLICIT)), weight
+        return matrix.data, weight
     kinds = np.where(matrix.data > 0, np.int8(KNOWN), np.int8(EXPLICIT))
     rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
     keys = rows * matrix.shape[1] + matrix.indices

@@ -18,6 +18,8 @@ class Parameters(NamedTuple):
 
     model: Model
     optimizer: Optimizer
+    u_norm: np.ndarray | None = None  # lengths that the vectors of a finished cosine model had in training
+    v_norm: np.ndarray | None = None
 
     def copy(self):
         """Return a copy that further training leaves alone."""
@@ -33,11 +35,30 @@ class Parameters(NamedTuple):
         model = self.model
         if model.cosine:
             return model.U * model.u_scale[:, None], model.V * model.v_scale[:, None], model.bias
+        if np.all(model.w == 1.0):
+            return model.U, model.V, model.bias
         return model.U * model.w, model.V, model.bias
+
+    def finish(self):
+        """Make the vectors of a cosine model unit vectors, in place, and keep their norms; return the parameters.
+
+        So that a fitted model holds each factor table once: :meth:`scoring` then copies nothing but the users of GMF.
+        """
+        model = self.model
+        if not model.cosine:
+            return self
+        u_norm, v_norm = 1.0 / model.u_scale, 1.0 / model.v_scale
+        model.U[:] *= model.u_scale[:, None]
+        model.V[:] *= model.v_scale[:, None]
+        unit = model._replace(u_scale=np.ones_like(u_norm), v_scale=np.ones_like(v_norm))
+        return self._replace(model=unit, u_norm=u_norm, v_norm=v_norm)
 
     def fitted(self):
         """Return the fitted attributes of the estimator."""
-        users, items, biases = self.scoring()
+        if self.u_norm is None:
+            users, items, biases = self.scoring()
+        else:
+            users, items, biases = self.model.U, self.model.V, self.model.bias
         return {
             "user_factors_": users,
             "item_factors_": items,
@@ -63,7 +84,8 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     Parameters
     """
     n_users, n_items, n_components = len(user_ids), len(item_ids), estimator.n_components
-    # Vectors of length about 1: for the cosine that is what a step is measured against. Scores of dot and gmf start small instead.
+    # Vectors of length about 1: for the cosine that is what a step is measured against. Scores of dot and gmf start
+    # small instead.
     cosine = estimator.similarity == "cosine"
     spread = (1.0 if cosine else 0.1) / np.sqrt(n_components)
     known = 0 if old is None else len(old.user_ids_) + len(old.item_ids_)
@@ -131,3 +153,7 @@ def _carry_over(new, old, user_ids, item_ids):
             continue
         known = codes >= 0
         into[known] = out_of[codes[known]]
+    if new.model.cosine:
+        for table, norm, codes in (new.model.U, before.u_norm, users), (new.model.V, before.v_norm, items):
+            known = codes >= 0
+            table[known] *= norm[codes[known], None]

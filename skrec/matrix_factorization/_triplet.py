@@ -16,7 +16,7 @@ from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
 from skrec.samplers import MixedSampler, UniformSampler, WARPSampler
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skrec.utils._validation import check_interactions, check_pairs, merge_interactions
+from skrec.utils._validation import check_interactions, check_pairs, count_positives, merge_interactions
 
 _LOSSES = {"hinge": HingeLoss, "bpr": BPRLoss, "warp": WARPLoss, "logistic": LogisticLoss}
 
@@ -29,28 +29,30 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     n_components : int, default=64
         Length of the vector of each user and item.
     similarity : {"cosine", "dot", "gmf"}, default="cosine"
-        Score of user u and item i: the cosine of their vectors; their dot product; or ``sum(w * p_u * q_i)`` with weights w learnt
-        (generalised matrix factorisation).
+        Score of user u and item i: the cosine of their vectors; their dot product; or ``sum(w * p_u * q_i)`` with
+        weights w learnt (generalised matrix factorisation).
     loss : {"hinge", "bpr", "warp", "logistic"} or loss object, default="hinge"
         What a triplet costs, see :mod:`skrec.losses`. Pass an object to set or tune its parameters: ``loss__margin``.
     sampler : sampler or None, default=None
-        Where negatives come from, see :mod:`skrec.samplers`. None: :class:`~skrec.samplers.UniformSampler`, for ``loss="warp"``
-        :class:`~skrec.samplers.WARPSampler`.
+        Where negatives come from, see :mod:`skrec.samplers`. None: :class:`~skrec.samplers.UniformSampler`, for
+        ``loss="warp"`` :class:`~skrec.samplers.WARPSampler`.
     optimizer : {"adagrad", "adam", "sgd"}, default="adagrad"
-        AdaGrad and Adam keep one or two numbers beside each number of a vector, and steps of rows that a triplet does not contain are not
-        made (lazy).
+        AdaGrad and Adam keep one or two numbers beside each number of a vector, and steps of rows that a triplet does
+        not contain are not made (lazy).
     learning_rate : float, default=0.2
         Step size.
     l2 : float, default=0.0
-        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet, and on its item biases, at every step. For GMF also on how far the component
-        weights are from 1, without which their scale and that of the vectors would be one too many.
+        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet, and on its item biases, at every step. For GMF also
+        on how far the component weights are from 1, without which their scale and that of the vectors would be one too
+        many.
     item_bias : bool, default=False
-        Whether to learn a number that is added to each score of an item. (A bias of a user would not change any ranking.)
+        Whether to learn a number that is added to each score of an item. (A bias of a user would not change any
+        ranking.)
     max_iter : int, default=60
         Epochs: every positive is drawn a negative once in each. 0 leaves the model untrained.
     early_stopping : bool, default=False
-        Whether to hold out a share of each user's positives, and stop when the average per-user ROC AUC on them has not improved by `tol`
-        for `n_iter_no_change` epochs. The best epoch's model is kept.
+        Whether to hold out a share of each user's positives, and stop when the average per-user ROC AUC on them has not
+        improved by `tol` for `n_iter_no_change` epochs. The best epoch's model is kept.
     validation_fraction : float, default=0.1
         Share of each user's positives held out for early stopping.
     n_iter_no_change : int, default=5
@@ -64,7 +66,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     on_unknown : {"popular", "error"}, default="popular"
         What to do with ids that were not in the training rows, see `predict`.
     n_jobs : int or None, default=None
-        Threads. None is 1 unless in a :func:`joblib.parallel_config` context, -1 all processors. Does not change the result, by a bit.
+        Threads. None is 1 unless in a :func:`joblib.parallel_config` context, -1 all processors. Does not change the
+        result, by a bit.
     random_state : int, RandomState instance or None, default=None
         Seeds the start vectors, the order of training and the sampler.
     verbose : int, default=0
@@ -73,8 +76,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        Vectors of the users, in the order of `user_ids_`. Of length 1 for cosine; times the component weights for GMF; so that a score is
-        always a dot product, plus the item's bias.
+        Vectors of the users, in the order of `user_ids_`. Of length 1 for cosine; times the component weights for GMF;
+        so that a score is always a dot product, plus the item's bias.
     item_factors_ : ndarray of shape (n_items, n_components), float32
         Vectors of the items, in the order of `item_ids_`. Of length 1 for cosine.
     item_biases_ : ndarray of shape (n_items,), float32
@@ -90,7 +93,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     loss_curve_ : list of float
         Mean loss of each epoch, over its steps; without the l2 penalty.
     zero_gradient_share_ : list of float
-        Share of each epoch's triplets that cost nothing and so taught nothing: how hard the sampler is, beside the loss.
+        Share of each epoch's triplets that cost nothing and so taught nothing: how hard the sampler is, beside the
+        loss.
     validation_scores_ : list of float
         AUC on the held-out positives after each epoch; only with `early_stopping`.
     sampler_ : sampler
@@ -121,21 +125,23 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     Notes
     -----
-    *What is learnt from.* Rows with ``y > 0`` (all rows where `y` is None) are positives. Rows with ``y <= 0`` are explicit negatives: never
-    positives; drawn as negatives only by :class:`~skrec.samplers.ExplicitSampler`, or by samplers told to with ``exclude_explicit=False``. A
-    `sample_weight` multiplies the gradient of each triplet of the row's pair; rows of weight 0 are as good as absent.
+    *What is learnt from.* Rows with ``y > 0`` (all rows where `y` is None) are positives. Rows with ``y <= 0`` are
+    explicit negatives: never positives; drawn as negatives only by :class:`~skrec.samplers.ExplicitSampler`, or by
+    samplers told to with ``exclude_explicit=False``. A `sample_weight` multiplies the gradient of each triplet of the
+    row's pair; rows of weight 0 are as good as absent.
 
-    *How.* Each epoch deals the items into random blocks and sorts the interactions by user group and block; negatives come from the block of their
-    positive. Chunks that share no user and no item are trained on at the same time, without locks, so that the result depends on data and seed
-    alone. Within a triplet all three rows take their steps from the values before it. Time of an epoch: O(n_positives * n_components), memory 4 bytes
-    a number and interaction.
+    *How.* Each epoch deals the items into random blocks and sorts the interactions by user group and block; negatives
+    come from the block of their positive. Chunks that share no user and no item are trained on at the same time,
+    without locks, so that the result depends on data and seed alone. Within a triplet all three rows take their steps
+    from the values before it. Time of an epoch: O(n_positives * n_components), memory 4 bytes a number and interaction.
 
-    The component weights of GMF belong to all users; each group trains a copy of its own for a round, then they are averaged.
+    The component weights of GMF belong to all users; each group trains a copy of its own for a round, then they are
+    averaged.
 
     References
     ----------
-    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. He et al., "Neural collaborative filtering", WWW 2017,
-    section 3.2 (GMF).
+    Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. He et al., "Neural
+    collaborative filtering", WWW 2017, section 3.2 (GMF).
 
     Examples
     --------
@@ -238,8 +244,12 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         interactions = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item)
         going_on = self.warm_start and hasattr(self, "_seed")
         seed = self._seed if going_on else int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        parameters = start_parameters(self, interactions.user_ids, interactions.item_ids, seed, self if going_on else None)
-        self._train(X, y, interactions, interactions.matrix, interactions.weight, parameters, seed, max_iter=self.max_iter)
+        parameters = start_parameters(
+            self, interactions.user_ids, interactions.item_ids, seed, self if going_on else None
+        )
+        self._train(
+            X, y, interactions, interactions.matrix, interactions.weight, parameters, seed, max_iter=self.max_iter
+        )
         return self
 
     @with_callbacks
@@ -305,7 +315,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         def attributes():
             return {**_ids(interactions), **parameters.fitted(), "loss_curve_": losses, "n_iter_": len(losses)}
 
-        with (engine.threads() or nullcontext()) as pool:
+        with engine.threads() or nullcontext() as pool:
             for epoch in range(max_iter):
                 task = context.subcontext(task_name="epoch")
                 task.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -334,6 +344,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         if best is not None:
             parameters = best
 
+        parameters = parameters.finish()
         self._store_interactions(interactions)
         for name, value in parameters.fitted().items():
             setattr(self, name, value)
@@ -356,7 +367,9 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         loss = clone(self.loss)
         margin = getattr(loss, "margin", 0.0)
         if not isinstance(margin, Real) or not np.isfinite(margin) or margin < 0:
-            raise ValueError(f"The 'margin' of {type(loss).__name__} must be a finite number of at least 0. Got {margin!r} instead.")
+            raise ValueError(
+                f"The 'margin' of {type(loss).__name__} must be a finite number of at least 0. Got {margin!r} instead."
+            )
         return loss
 
     def _resolve_sampler(self, loss):
@@ -414,8 +427,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         Returns
         -------
         ndarray of shape (n_rows, 2 * n_components), float32
-            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an error where
-            ``on_unknown="error"``.
+            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an
+            error where ``on_unknown="error"``.
         """
         check_is_fitted(self)
         user_codes, item_codes = check_pairs(
@@ -456,12 +469,11 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
 
 def _ids(interactions):
-    positives = interactions.matrix.indices[interactions.matrix.data > 0]
     return {
         "user_ids_": interactions.user_ids,
         "item_ids_": interactions.item_ids,
         "interactions_": interactions.matrix,
-        "item_popularity_": np.bincount(positives, minlength=interactions.matrix.shape[1]),
+        "item_popularity_": count_positives(interactions.matrix),
     }
 
 

@@ -18,12 +18,11 @@ class BaseSampler(BaseEstimator):
     are two ways to write one of your own:
 
     - **plain Python**: subclass and define ``draw_block(users, positives, rng)``, which returns one item code for each
-    of the positives
-      (arrays of codes; `rng` is a :class:`numpy.random.Generator`; -1 where there is no negative). It is called for up to 65,536 positives
-      at once; an item that the user has been seen with is replaced by a uniform draw.
+      of the positives (arrays of codes; `rng` is a :class:`numpy.random.Generator`; -1 where there is no negative). It
+      is called for about 65,536 positives at a time; an item that the user has been seen with is replaced by a uniform
+      draw.
     - **Numba**: define a module-level :class:`typing.NamedTuple` whose first field is ``excludes``, register its draw
-    with
-      :func:`skrec.samplers.register_draw`, and return an instance of it from ``_make_state(partition, loss)``.
+      with :func:`skrec.samplers.register_draw`, and return an instance of it from ``_make_state(partition, loss)``.
 
     Attributes
     ----------
@@ -106,22 +105,22 @@ class BaseSampler(BaseEstimator):
     def _in_python(self):
         return type(self)._make_state is BaseSampler._make_state
 
-    def _refill(self, state, users, positives, rng):
-        """Return the state for the next block of positives."""
+    def _refill(self, state, users, positives, rng, cursor):
+        """Return the state for the next block of positives; `cursor` (1,) int64 counts them."""
         if not self._in_python:
             return state
         drawn = np.asarray(self.draw_block(users, positives, rng))
         if drawn.shape != users.shape or drawn.dtype.kind not in "iu":
             raise ValueError(
-                f"{type(self).__name__}.draw_block must return one integer item code for each of the {len(users)} positives. "
-                f"Got an array of shape {drawn.shape} and type {drawn.dtype}."
+                f"{type(self).__name__}.draw_block must return one integer item code for each of the {len(users)} "
+                f"positives. Got an array of shape {drawn.shape} and type {drawn.dtype}."
             )
         if len(drawn) and (drawn.min() < -1 or drawn.max() >= self.n_features_in_):
             raise ValueError(
-                f"{type(self).__name__}.draw_block must return item codes from 0 to {self.n_features_in_ - 1}, or -1 for none. "
-                f"Got values from {drawn.min()} to {drawn.max()}."
+                f"{type(self).__name__}.draw_block must return item codes from 0 to {self.n_features_in_ - 1}, or -1 "
+                f"for none. Got values from {drawn.min()} to {drawn.max()}."
             )
-        return state._replace(negatives=kernel_array(drawn, np.int32), cursor=np.zeros(1, np.int64))
+        return state._replace(negatives=kernel_array(drawn, np.int32), cursor=cursor)
 
     def sample(self, users, n_samples=1, *, recommender=None, loss=None, random_state=None):
         """Draw negatives outside of training, to look at them or to test the law.
@@ -136,7 +135,7 @@ class BaseSampler(BaseEstimator):
         recommender : fitted TripletMF, default=None
             Model whose scores samplers of hard negatives compare; None: all scores are 0.
         loss : BaseLoss, default=None
-            Loss whose margin :class:`WARPSampler` looks for violators of; None: a hinge with margin 1.
+            Loss whose margin :class:`WARPSampler` looks for violators of; None: a hinge with its default margin.
         random_state : int, RandomState instance or None, default=None
             Seed.
 
@@ -164,11 +163,16 @@ class BaseSampler(BaseEstimator):
         state = self._make_state(partition, loss if loss is not None else HingeLoss())
         positives = self._random_positives(users, np.random.default_rng(seed))
         model = zero_model(n_users, n_items) if recommender is None else recommender._kernel_model()
+        if (len(model.U), len(model.V)) != (n_users, n_items):
+            raise ValueError(
+                f"recommender must have been fitted on the {n_users} users and {n_items} items of the sampler. Got "
+                f"one of {len(model.U)} users and {len(model.V)} items."
+            )
         scratch = make_scratch(1, n_items, self._scratch_size)
         seen = indptr, kernel_array(self.matrix_.indices, np.int32), kernel_array(self.matrix_.data, np.int8)
         out = np.empty((n_samples, len(users)), np.int32)
         for k in range(n_samples):
-            state = self._refill(state, users, positives, np.random.default_rng([seed, k]))
+            state = self._refill(state, users, positives, np.random.default_rng([seed, k]), np.zeros(1, np.int64))
             sample_many(state, users, positives, *seen, partition.items, model, scratch, rng, out[k])
         return out.T.copy()
 
@@ -196,22 +200,23 @@ class BaseSampler(BaseEstimator):
         ndarray of shape (n,), float64
         """
         check_is_fitted(self)
-        law = self._law()
-        if law is None:
+        if self._law() is None:
             raise ValueError(
                 f"{type(self).__name__} has no fixed law: what it draws depends on the model or on the user."
             )
         items = np.asarray(items, dtype=np.int64)
-        probability = law[items]
         if users is None:
-            return probability
+            return self._law()[items]
         users = np.asarray(users, dtype=np.int64)
         excluded = self._excluded()
-        taken = excluded @ law
         hit = np.asarray(excluded[users, items]).ravel() > 0
+        return np.where(hit, 0.0, self._admitted_law(items, users, excluded))
+
+    def _admitted_law(self, items, users, excluded):
+        """Probability of each item of a draw that is repeated while it hits the user's row of `excluded`."""
+        law = self._law()
         with np.errstate(divide="ignore", invalid="ignore"):
-            renormalised = probability / (1.0 - taken[users])
-        return np.where(hit, 0.0, np.nan_to_num(renormalised))
+            return np.nan_to_num(law[items] / (1.0 - (excluded @ law)[users]))
 
     def _excluded(self):
         """Matrix of ones where the user's draws may not fall."""
@@ -234,7 +239,8 @@ def check_parameter(estimator, name, allowed, what):
     """Raise a ValueError that names the parameter, what is allowed and the value, unless `allowed`."""
     if not allowed:
         raise ValueError(
-            f"The {name!r} parameter of {type(estimator).__name__} must be {what}. Got {getattr(estimator, name)!r} instead."
+            f"The {name!r} parameter of {type(estimator).__name__} must be {what}. "
+            f"Got {getattr(estimator, name)!r} instead."
         )
 
 

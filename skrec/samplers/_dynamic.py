@@ -33,8 +33,8 @@ class DynamicSampler(BaseSampler):
 
     References
     ----------
-    Zhang et al., "Optimizing top-n collaborative filtering via dynamic negative item sampling", SIGIR 2013 (M = 1); Shi et al., "On the
-    theories behind hard negative sampling for recommendation", WWW 2023, algorithm 1.
+    Zhang et al., "Optimizing top-n collaborative filtering via dynamic negative item sampling", SIGIR 2013 (M = 1); Shi
+    et al., "On the theories behind hard negative sampling for recommendation", WWW 2023, algorithm 1.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class DynamicSampler(BaseSampler):
 
 
 class WARPSampler(BaseSampler):
-    """The first of several uniform draws that violates the margin, weighted by the rank that the number of draws implies.
+    """The first of several uniform draws that violates the margin, weighted by the rank that this implies.
 
     Parameters
     ----------

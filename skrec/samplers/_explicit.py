@@ -34,8 +34,9 @@ class ExplicitSampler(BaseSampler):
     """
 
     _max_blocks = 1
+    _excludes = 1  # the positives
 
     def _make_state(self, partition, loss):
         from skrec._kernels._sampling import ExplicitState
 
-        return ExplicitState(1)
+        return ExplicitState(self._excludes)

@@ -2,12 +2,12 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.metaestimators import _BaseComposition
 
 from skrec.samplers._base import BaseSampler, check_parameter, is_real
+from skrec.utils._sklearn_compat import BaseComposition
 
 
-class MixedSampler(_BaseComposition, BaseSampler):
+class MixedSampler(BaseComposition, BaseSampler):
     """Draw each negative from one of several samplers, chosen with fixed shares.
 
     Parameters
@@ -101,9 +101,19 @@ class MixedSampler(_BaseComposition, BaseSampler):
     def _fit_tables(self, matrix):
         self.samplers_ = [(name, clone(sampler).fit(matrix), share) for name, sampler, share in self.samplers]
 
+    def _leaves(self):
+        """Yield each fitted sampler and its share; a mixture in the mixture is taken apart, which a kernel cannot nest."""
+        total = sum(share for _, _, share in self.samplers_)
+        for _, sampler, share in self.samplers_:
+            if isinstance(sampler, MixedSampler):
+                for leaf, own_share in sampler._leaves():
+                    yield leaf, own_share * share / total
+            else:
+                yield sampler, share / total
+
     @property
     def _parts(self):
-        return [sampler for _, sampler, _ in self.samplers_]
+        return [sampler for sampler, _ in self._leaves()]
 
     @property
     def _max_blocks(self):
@@ -126,8 +136,7 @@ class MixedSampler(_BaseComposition, BaseSampler):
         return bits
 
     def _shares(self):
-        shares = np.array([share for _, _, share in self.samplers_], dtype=np.float64)
-        return shares / shares.sum()
+        return np.array([share for _, share in self._leaves()], dtype=np.float64)
 
     def _law(self):
         laws = [part._law() for part in self._parts]
@@ -135,12 +144,20 @@ class MixedSampler(_BaseComposition, BaseSampler):
             return None
         return self._shares() @ np.array(laws)
 
+    def _admitted_law(self, items, users, excluded):
+        # The draw is repeated within the sampler that was chosen, so that shares hold after exclusion too.
+        return self._shares() @ np.array([part._admitted_law(items, users, excluded) for part in self._parts])
+
     def _make_state(self, partition, loss):
         from skrec._kernels._sampling import MixedState
 
         states = tuple(part._make_state(partition, loss) for part in self._parts)
-        return MixedState(self._excludes, np.cumsum(self._shares()), states)
+        cursor = np.zeros(int(self._in_python), np.int64)
+        return MixedState(self._excludes, np.cumsum(self._shares()), states, cursor)
 
-    def _refill(self, state, users, positives, rng):
-        states = zip(self._parts, state.states, strict=True)
-        return state._replace(states=tuple(part._refill(own, users, positives, rng) for part, own in states))
+    def _refill(self, state, users, positives, rng, cursor):
+        if not self._in_python:
+            return state
+        parts = zip(self._parts, state.states, strict=True)
+        states = tuple(part._refill(own, users, positives, rng, cursor) for part, own in parts)
+        return state._replace(states=states, cursor=cursor)

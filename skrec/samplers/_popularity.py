@@ -3,6 +3,7 @@
 import numpy as np
 
 from skrec.samplers._base import BaseSampler, check_parameter, is_real
+from skrec.utils._validation import count_positives
 
 # Within a block the law is renormalised, and an item of share p is drawn about (n_blocks - 1) * p too seldom: keep that
 # below this.
@@ -61,8 +62,7 @@ class PopularitySampler(BaseSampler):
         check_parameter(self, "alpha", is_real(self.alpha, 0), "a finite number of at least 0")
 
     def _fit_tables(self, matrix):
-        counts = np.bincount(matrix.indices[matrix.data > 0], minlength=matrix.shape[1])
-        mass = np.maximum(counts, 0.5) ** float(self.alpha)
+        mass = np.maximum(count_positives(matrix), 0.5) ** float(self.alpha)
         self.prob_ = mass / mass.sum()
 
     @property

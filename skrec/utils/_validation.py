@@ -6,7 +6,7 @@ from typing import NamedTuple
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import coo_array, csr_array
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skrec.utils._ids import encode_ids, factorize, series_values
@@ -154,6 +154,14 @@ def merge_interactions(old, new):
     both = zip(_entries(old), _entries(batch), strict=True)
     merged = Interactions(*_unite_pairs(_sort_pairs(*map(np.concatenate, both), shape)), user_ids, item_ids)
     return merged, batch
+
+
+def count_positives(matrix):
+    """Count the positives of each item, int64 of shape (n_items,), in pieces: whole it would take 8 bytes an entry."""
+    counts = np.zeros(matrix.shape[1], dtype=np.int64)
+    for piece in gen_batches(max(matrix.nnz, 1), 1 << 20):
+        counts += np.bincount(matrix.indices[piece][matrix.data[piece] > 0], minlength=matrix.shape[1])
+    return counts
 
 
 def kernel_array(array, dtype):
