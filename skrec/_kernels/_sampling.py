@@ -171,12 +171,19 @@ def is_excluded(pool, position):
 
 @kernel
 def any_admitted(pool, rng):
-    """First admitted position at or after a random one, -1 when every position is excluded."""
-    offset = next_below(rng, pool.size)
-    for step in range(pool.size):
-        position = (offset + step) % pool.size
+    """Uniform draw among the admitted positions, -1 when there is none, by counting them. Cost: O(pool.size)."""
+    n_admitted = 0
+    for position in range(pool.size):
         if not is_excluded(pool, position):
-            return position
+            n_admitted += 1
+    if n_admitted == 0:
+        return -1
+    left = next_below(rng, n_admitted)
+    for position in range(pool.size):
+        if not is_excluded(pool, position):
+            if left == 0:
+                return position
+            left -= 1
     return -1
 
 
@@ -265,6 +272,31 @@ def build_block_aliases(mass, partition, arranged, stack, prob, alias):
         build_alias(arranged, partition.item_starts[b], partition.item_starts[b + 1], prob, alias, stack)
 
 
+@kernel
+def draw_alias_admitted(state, pool, rng):
+    """Draw from what exclusion leaves of an alias table, -1 where that is nothing. Cost: O(pool.size)."""
+    total = 0.0
+    for cell in range(pool.size):
+        own = state.prob[pool.start + cell]
+        if not is_excluded(pool, cell):
+            total += own
+        if not is_excluded(pool, state.alias[pool.start + cell]):
+            total += 1.0 - own
+    left = next_float(rng) * total
+    for cell in range(pool.size):
+        own = state.prob[pool.start + cell]
+        if not is_excluded(pool, cell):
+            left -= own
+            if left < 0.0:
+                return cell
+        other = np.int64(state.alias[pool.start + cell])
+        if not is_excluded(pool, other):
+            left -= 1.0 - own
+            if left < 0.0:
+                return other
+    return any_admitted(pool, rng)
+
+
 @register_draw(AliasState)
 def draw_alias_state(state, u, i, s_pos, pool, model, rng):
     """Draw from the block's alias table, again while the item is excluded."""
@@ -274,7 +306,7 @@ def draw_alias_state(state, u, i, s_pos, pool, model, rng):
             position = np.int64(state.alias[pool.start + position])
         if not is_excluded(pool, position):
             return position, 1.0
-    return any_admitted(pool, rng), 1.0
+    return draw_alias_admitted(state, pool, rng), 1.0
 
 
 class DynamicState(NamedTuple):
@@ -287,7 +319,7 @@ class DynamicState(NamedTuple):
 
 @register_draw(DynamicState)
 def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
-    """Draw candidates, keep the top_m best scored, return one of them at random (one exactly the hardest where top_m is 1)."""
+    """Draw candidates, keep the top_m best scored, return one of them at random."""
     if state.top_m == 1:
         best, best_score = np.int64(-1), np.float32(0.0)
         for _ in range(state.n_candidates):
@@ -354,7 +386,7 @@ class BlockState(NamedTuple):
 
     excludes: int
     negatives: np.ndarray  # (n,) int32 positions (= items: there is one block)
-    cursor: np.ndarray  # (1,) int64
+    cursor: np.ndarray  # (1,) int64: the number of the positive
 
 
 @register_draw(BlockState)
@@ -374,6 +406,7 @@ class MixedState(NamedTuple):
     excludes: int
     cumulative: np.ndarray  # (n_components,) float64, ends at 1
     states: tuple
+    cursor: np.ndarray  # (1,) int64: the number of the positive, shared with block states; empty where there is none
 
 
 def draw_nth(states, which, u, i, s_pos, pool, model, rng):
@@ -396,17 +429,24 @@ def _choose_draw_nth(states, which, u, i, s_pos, pool, model, rng):
 
 @register_draw(MixedState)
 def draw_mixed_state(state, u, i, s_pos, pool, model, rng):
-    """Choose a component by its share and draw from it; where it has no negative the following ones are asked in turn."""
+    """Choose a component by its share and draw from it; where it has no negative the next ones are asked in turn."""
     n = state.cumulative.shape[0]
     x = next_float(rng)
     which = 0
     while which < n - 1 and x >= state.cumulative[which]:
         which += 1
+    counting = state.cursor.shape[0] > 0
+    number = state.cursor[0] if counting else np.int64(0)
+    position, weight = np.int64(-1), 1.0
     for step in range(n):
         position, weight = draw_nth(state.states, (which + step) % n, u, i, s_pos, pool, model, rng)
+        if counting:  # whichever component was asked, its next negative is that of this positive, or of the next
+            state.cursor[0] = number
         if position >= 0:
-            return position, weight
-    return np.int64(-1), 1.0
+            break
+    if counting:
+        state.cursor[0] = number + 1
+    return position, weight
 
 
 @kernel

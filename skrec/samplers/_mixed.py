@@ -102,7 +102,7 @@ class MixedSampler(BaseComposition, BaseSampler):
         self.samplers_ = [(name, clone(sampler).fit(matrix), share) for name, sampler, share in self.samplers]
 
     def _leaves(self):
-        """Yield each fitted sampler and its share; a mixture in the mixture is taken apart, which a kernel cannot nest."""
+        """Yield each fitted sampler and its share; mixtures within are taken apart: a kernel cannot nest them."""
         total = sum(share for _, _, share in self.samplers_)
         for _, sampler, share in self.samplers_:
             if isinstance(sampler, MixedSampler):
