@@ -138,7 +138,8 @@ class LogisticLoss(BaseLoss):
 
     References
     ----------
-    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013, eq. 4 with k = 1.
+    Mikolov et al., "Distributed representations of words and phrases and their compositionality", NIPS 2013, eq. 4 with
+    k = 1.
 
     Examples
     --------

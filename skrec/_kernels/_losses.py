@@ -60,7 +60,10 @@ def _choose_loss_grad(state, s_pos, s_neg):
 
 @register_loss(LossState)
 def builtin_loss_grad(state, s_pos, s_neg):
-    """Hinge ``max(0, margin - x)``, BPR ``log(1 + exp(-x))`` with ``x = s_pos - s_neg``; logistic ``softplus(-s_pos) + softplus(s_neg)``."""
+    """Loss of the built-in codes, with ``x = s_pos - s_neg`` and ``softplus(x) = log(1 + exp(x))``.
+
+    Hinge ``max(0, margin - x)``, BPR ``softplus(-x)``, logistic ``softplus(-s_pos) + softplus(s_neg)``.
+    """
     if state.code == HINGE:
         violation = state.margin - (s_pos - s_neg)
         if violation > 0.0:

@@ -100,7 +100,10 @@ def adam_rate(steps, row, rate):
 
 @kernel
 def step_rows(model, optimizer, u, i, j, a_u, a_i, a_j, b_i, b_j):
-    """Change the rows of u, i and j by one step of the optimiser. Cost: a read and a write of the three rows and of their memory."""
+    """Change the rows of u, i and j by one step of the optimiser.
+
+    Cost: a read and a write of the three rows, and of what the optimiser remembers of them.
+    """
     rate = np.float32(optimizer.learning_rate)
     if optimizer.code == SGD:
         sgd_rows(model.U, model.V, model.w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate)

@@ -75,13 +75,16 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     estimator : TripletMF
         Its constructor parameters say what is needed.
     user_ids, item_ids : ndarray
+        Ids of the rows.
     seed : int
+        Seed.
     old : TripletMF, default=None
         Fitted estimator to go on from.
 
     Returns
     -------
-    Parameters
+    parameters : Parameters
+        New arrays throughout.
     """
     n_users, n_items, n_components = len(user_ids), len(item_ids), estimator.n_components
     # Vectors of length about 1: for the cosine that is what a step is measured against. Scores of dot and gmf start

@@ -378,7 +378,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         sampler = clone(self.sampler)
         if isinstance(loss, WARPLoss) and not _has_warp(sampler):
             raise ValueError(
-                f"loss={self.loss!r} weights a step by the rank that WARPSampler estimates: sampler must be None, a WARPSampler or a "
+                f"loss={self.loss!r} weights a step by the rank that WARPSampler estimates: sampler must be None, a "
+                "WARPSampler or a "
                 f"MixedSampler with one. Got {sampler!r} instead."
             )
         return sampler
@@ -387,8 +388,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         model = parameters.model
         if not (np.isfinite(statistics.loss) and np.isfinite(model.U.sum() + model.V.sum() + model.bias.sum())):
             raise DivergenceError(
-                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its loss or vectors are no "
-                "longer finite. Lower learning_rate (or raise l2)."
+                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its loss "
+                "or vectors are no longer finite. Lower learning_rate (or raise l2)."
             )
 
     def _report(self, epoch, max_iter, statistics, aucs):
