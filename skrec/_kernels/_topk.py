@@ -15,10 +15,9 @@ def _is_worse(score_a, item_a, score_b, item_b):
 
 
 @kernel
-def _sift_down(scores, items, size, score, item):
-    """Put (score, item) in place of the root of the heap of the first `size` entries, whose root is the worst."""
-    hole = 0
-    child = 1
+def _sift_down(scores, items, hole, size, score, item):
+    """Put (score, item) in place `hole` of a heap of `size` entries, or as far below as due; the root is the worst."""
+    child = 2 * hole + 1
     while child < size:
         if child + 1 < size and _is_worse(scores[child + 1], items[child + 1], scores[child], items[child]):
             child += 1
@@ -33,6 +32,26 @@ def _sift_down(scores, items, size, score, item):
 
 
 @kernel
+def _sort_heap(scores, items):
+    """Turn a heap into a list, best first: the worst of what is left goes to the end."""
+    for last in range(scores.shape[0] - 1, 0, -1):
+        score = scores[last]
+        item = items[last]
+        scores[last] = scores[0]
+        items[last] = items[0]
+        _sift_down(scores, items, 0, last, score, item)
+
+
+@kernel
+def sort_best_first(scores, items):
+    """Sort both arrays, of one length n, by falling score, equal scores by rising item. In place, O(n log n)."""
+    n = scores.shape[0]
+    for parent in range(n // 2 - 1, -1, -1):
+        _sift_down(scores, items, parent, n, scores[parent], items[parent])
+    _sort_heap(scores, items)
+
+
+@kernel
 def top_k_row(row, items, scores):
     """Fill `items` (k,) int32 and `scores` (k,) with the best columns of `row` (n,) and their scores, best first.
 
@@ -40,10 +59,9 @@ def top_k_row(row, items, scores):
     column -1 and score -inf. O(n) to pass over the row and O(log k) for each column that enters the heap, about
     k log(n / k) of them when the order of the columns says nothing about their scores.
     """
-    k = items.shape[0]
     items[:] = -1
     scores[:] = -np.inf
-    if k == 0:
+    if items.shape[0] == 0:
         return
     for start in range(0, row.shape[0], _CHUNK):
         chunk = row[start : start + _CHUNK]
@@ -54,17 +72,11 @@ def top_k_row(row, items, scores):
             for j in range(chunk.shape[0]):
                 # Strictly better is the whole test: an equal score further right loses to the ones already in the heap.
                 if chunk[j] > scores[0]:
-                    _sift_down(scores, items, k, chunk[j], np.int32(start + j))
-    # The heap sorts itself in place: the worst of what is left goes to the end.
-    for last in range(k - 1, 0, -1):
-        score = scores[last]
-        item = items[last]
-        scores[last] = scores[0]
-        items[last] = items[0]
-        _sift_down(scores, items, last, score, item)
+                    _sift_down(scores, items, 0, items.shape[0], chunk[j], np.int32(start + j))
+    _sort_heap(scores, items)
 
 
-@kernel
+@kernel(inline=False)
 def top_k_rows(block, items, scores):
     """Apply `top_k_row` to each row of `block` (n_rows, n); fills `items` int32 and `scores`, both (n_rows, k)."""
     for r in range(block.shape[0]):

@@ -1,0 +1,39 @@
+"""Metrics of rankings: average per-user ROC AUC, metrics of the first k places, intervals, comparisons, scorers."""
+
+from skrec.metrics._at_k import (
+    coverage_at_k,
+    gini_at_k,
+    hit_rate_at_k,
+    map_at_k,
+    mrr_at_k,
+    ndcg_at_k,
+    novelty_at_k,
+    popularity_share_at_k,
+    precision_at_k,
+    recall_at_k,
+)
+from skrec.metrics._inference import bootstrap_interval, compare_models
+from skrec.metrics._problem import RankingProblem
+from skrec.metrics._roc_auc import auc_by_popularity, average_user_roc_auc, user_roc_auc
+from skrec.metrics._scorer import make_ranking_scorer, ranking_metrics
+
+__all__ = [
+    "RankingProblem",
+    "auc_by_popularity",
+    "average_user_roc_auc",
+    "bootstrap_interval",
+    "compare_models",
+    "coverage_at_k",
+    "gini_at_k",
+    "hit_rate_at_k",
+    "make_ranking_scorer",
+    "map_at_k",
+    "mrr_at_k",
+    "ndcg_at_k",
+    "novelty_at_k",
+    "popularity_share_at_k",
+    "precision_at_k",
+    "ranking_metrics",
+    "recall_at_k",
+    "user_roc_auc",
+]
