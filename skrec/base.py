@@ -347,7 +347,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
 
     def _batches(self, n):
         """Yield slices of rows such that a block of scores keeps within memory."""
-        return gen_batches(n, max(1, _BLOCK_BYTES // (4 * len(self.item_ids_))))
+        return gen_batches(n, max(1, _BLOCK_BYTES // (4 * len(self.item_ids_)))) if n else iter(())
 
     def _user_blocks(self, user_codes):
         """Yield, for blocks of distinct users, the places of their pairs, their rows in the block, and the block."""
@@ -399,13 +399,13 @@ def _best(block, n, columns=None):
 
 
 def _is_list_per_user(lists):
-    """Whether `lists` holds a list for each user. Tuples and strings are ids."""
+    """Whether `lists` holds a list for each user: containers that cannot themselves be ids, as tuples can."""
     if isinstance(lists, np.ndarray) and lists.ndim == 2:
         return True
     if not hasattr(lists, "__len__") or isinstance(lists, (str, bytes)) or len(lists) == 0:
         return False
     first = next(iter(lists))
-    return hasattr(first, "__len__") and not isinstance(first, (str, bytes, tuple)) and np.ndim(first) > 0
+    return hasattr(first, "__len__") and not isinstance(first, (str, bytes, tuple, frozenset))
 
 
 def _cells(matrix, batch):

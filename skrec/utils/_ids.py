@@ -259,8 +259,8 @@ def _match(ids, known_ids, name):
         return found
     if _is_text(ids) is not _is_text(known_ids) and None not in (_is_text(ids), _is_text(known_ids)):
         raise TypeError(
-            f"{name} holds ids of another type than the training rows: {ids[0]!r} here, {known_ids[0]!r} there. "
-            "None of them could be found; convert them first."
+            f"{name} holds ids of another type than the training rows: {first_few(ids[:1])} here, "
+            f"{first_few(known_ids[:1])} there. None of them could be found; convert them first."
         )
     if kind == known_kind or (kind in "iuf" and known_kind in "iuf"):
         if kind != "O":
