@@ -124,7 +124,7 @@ def stopwatch(function, *args, **kwargs):
 
 def less_preparation(whole, preparation):
     """Seconds of the epochs alone; nan when they are lost in the noise, so that no target is met by accident."""
-    return whole - preparation if whole > preparation else float("nan")
+    return np.where(np.greater(whole, preparation), np.subtract(whole, preparation), np.nan)[()]
 
 
 def alternate(contestants, rounds, report=None):
