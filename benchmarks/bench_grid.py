@@ -71,8 +71,8 @@ def main():
         chosen.append(search.score(X_test, y_test))
         fits = len(search.cv_results_["params"]) * 5
         print(
-            f"seed {seed}: {fits} fits in {seconds:.0f} s; validation {search.best_score_:.4f}, test {chosen[-1]:.4f} with "
-            f"{search.best_params_}; defaults, test {defaults[-1]:.4f}"
+            f"seed {seed}: {fits} fits in {seconds:.0f} s; validation {search.best_score_:.4f}, test {chosen[-1]:.4f} "
+            f"with {search.best_params_}; defaults, test {defaults[-1]:.4f}"
         )
     for name, scores, target in (("chosen", chosen, 0.940), ("defaults", defaults, 0.930)):
         verdict = "reached" if min(scores) >= target else "MISSED"
