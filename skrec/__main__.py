@@ -13,7 +13,9 @@ def main(arguments=None):
     arguments : list of str, default=None
         What follows ``python -m skrec``; taken from the command line by default.
     """
-    parser = argparse.ArgumentParser(prog="python -m skrec", description="Recommenders that are scikit-learn estimators.")
+    parser = argparse.ArgumentParser(
+        prog="python -m skrec", description="Recommenders that are scikit-learn estimators."
+    )
     parser.add_argument("--version", action="version", version=f"skrec {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     demo = commands.add_parser(
@@ -21,7 +23,9 @@ def main(arguments=None):
         help="from a log of interactions to a tuned model, on generated data",
         description="Split a generated log, search over samplers, evaluate the best model beside baselines, recommend.",
     )
-    demo.add_argument("--plot", default="skrec-demo.png", metavar="PATH", help="file for the figure (default: %(default)s)")
+    demo.add_argument(
+        "--plot", default="skrec-demo.png", metavar="PATH", help="file for the figure (default: %(default)s)"
+    )
     demo.add_argument("--seed", type=int, default=0, help="seed of the data and of the models (default: %(default)s)")
     options = parser.parse_args(arguments)
 
