@@ -96,10 +96,12 @@ def evaluate(problem, metrics, *, negatives="unobserved", n_jobs=None):
         name = str(metric)
         if metric.kind in AUC:
             per_user[name] = counts.auc(None if metric.kind == "auc" else AUC.index(metric.kind) - 1)
-        if metric.kind in _OF_ALL_LISTS:
+        if metric.kind not in _OF_ALL_LISTS:
+            values[name] = mean_over_users(per_user[name], name, _NEEDED[metric.kind])
+        elif counts_at[metric.k].any():
             values[name] = _OF_ALL_LISTS[metric.kind](counts_at[metric.k])
         else:
-            values[name] = mean_over_users(per_user[name], name, _NEEDED[metric.kind])
+            values[name] = _undefined(name, _NEEDED[metric.kind])
     return values, {str(m): per_user[str(m)] for m in metrics if str(m) in per_user}
 
 
@@ -176,11 +178,13 @@ def mean_over_users(values, name, needed, weights=None):
     """Mean over the users who have a value; nan and a warning when nobody has what is `needed` for one."""
     defined = ~np.isnan(values)
     if not defined.any():
-        warnings.warn(
-            f"{name} is undefined and set to nan: no user has {needed}.", UndefinedMetricWarning, stacklevel=4
-        )
-        return float("nan")
+        return _undefined(name, needed)
     return float(np.average(values[defined], weights=None if weights is None else weights[defined]))
+
+
+def _undefined(name, needed):
+    warnings.warn(f"{name} is undefined and set to nan: no user has {needed}.", UndefinedMetricWarning, stacklevel=5)
+    return float("nan")
 
 
 def _csr_arrays(matrix, n_rows):
@@ -248,16 +252,13 @@ def _mean_of_list(values, items):
 
 
 def _coverage(item_counts):
-    return float(np.mean(item_counts > 0)) if len(item_counts) else float("nan")
+    return float(np.mean(item_counts > 0))
 
 
 def _gini(item_counts):
-    n, total = len(item_counts), item_counts.sum()
-    if total == 0:
-        return float("nan")
-    # Twice the area between the diagonal and the Lorenz curve, from exact integers.
-    ranked = np.sort(item_counts)
-    return float((2 * np.arange(1, n + 1) - n - 1) @ ranked / (n * total))
+    """Twice the area between the diagonal and the Lorenz curve, from exact integers."""
+    n = len(item_counts)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ np.sort(item_counts) / (n * item_counts.sum()))
 
 
 # Of the places of hits in a user's list and the number of positives; of the items in each list; of all lists together.
@@ -276,5 +277,5 @@ BOTH_CLASSES = "both a positive and a negative among the candidates"
 _NEEDED = {
     **dict.fromkeys(AUC, BOTH_CLASSES),
     **dict.fromkeys(_OF_USER, "a positive among the candidates"),
-    **dict.fromkeys(_OF_LIST, "a candidate to recommend"),
+    **dict.fromkeys((*_OF_LIST, *_OF_ALL_LISTS), "a candidate to recommend"),
 }
