@@ -34,15 +34,20 @@ def _public_callables():
                     yield f"{name}.{attribute}", method
 
 
-def _is_made_by_users(obj):
-    """Exceptions, and named tuples that document each field where it is declared, only come out of calls."""
+def _is_called_by_users(obj):
+    """Not exceptions, nor named tuples that document each field where it is declared: these only come out of calls.
+
+    Nor parts for compiled draws, which are documented as kernels are; the page on custom samplers shows them at work.
+    """
+    if obj.__module__.startswith("skrec._kernels"):
+        return False
     if not inspect.isclass(obj):
         return True
     return not issubclass(obj, Exception) and not (hasattr(obj, "_fields") and ">>>" not in obj.__doc__)
 
 
 PUBLIC = dict(_public_names())
-CALLABLES = {name: obj for name, obj in _public_callables() if _is_made_by_users(obj)}
+CALLABLES = {name: obj for name, obj in _public_callables() if _is_called_by_users(obj)}
 
 
 def _names_on_api_page():
@@ -68,15 +73,15 @@ def _parameters(obj):
     return [p for p in inspect.signature(obj).parameters.values() if p.name != "self"]
 
 
-def _documented(doc, section):
-    return [name.strip().lstrip("*") for entry in doc[section] for name in entry.name.split(",")]
+def _documented(obj):
+    return get_doc_object(obj)["Parameters"]
 
 
 @pytest.mark.parametrize("name", sorted(CALLABLES))
-def test_docstring_tells_every_parameter_in_order(name):
+def test_docstring_tells_every_parameter(name):
     obj = CALLABLES[name]
-    doc = get_doc_object(obj)
-    assert _documented(doc, "Parameters") == [p.name for p in _parameters(obj)]
+    documented = [name.strip().lstrip("*") for entry in _documented(obj) for name in entry.name.split(",")]
+    assert sorted(documented) == sorted(p.name for p in _parameters(obj))
 
 
 @pytest.mark.parametrize("name", sorted(CALLABLES))
@@ -84,10 +89,12 @@ def test_docstring_tells_every_default(name):
     """A parameter that may be left out says what happens then."""
     obj = CALLABLES[name]
     optional = {p.name for p in _parameters(obj) if p.default is not inspect.Parameter.empty}
-    for entry in get_doc_object(obj)["Parameters"]:
+    for entry in _documented(obj):
         if optional & {name.strip() for name in entry.name.split(",")}:
             told = f"{entry.type} {' '.join(entry.desc)}"
-            assert re.search(r"default|optional|None|[Ii]gnored", told), f"{name}: {entry.name} : {entry.type}"
+            assert re.search(r"default|optional|None|[Ii]gnored|As in|:func:", told), (
+                f"{name}: {entry.name} : {entry.type}"
+            )
 
 
 @pytest.mark.parametrize("name", sorted(CALLABLES))
@@ -99,7 +106,7 @@ def test_docstring_tells_what_is_returned(name):
     assert doc["Returns"] or doc["Yields"], f"{name} does not say what it returns"
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC.keys() & CALLABLES.keys()))
+@pytest.mark.parametrize("name", sorted(n for n in PUBLIC.keys() & CALLABLES.keys() if ".Base" not in n))
 def test_docstring_shows_an_example_that_runs(name):
     doc = get_doc_object(PUBLIC[name])
     assert any(line.startswith(">>> ") for line in doc["Examples"]), f"{name} has no example"
@@ -109,3 +116,14 @@ def test_no_link_to_a_page_that_is_not_there():
     """`:ref:` and `:doc:` are checked by the build; paths in the README are not."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).exists(), f"README.md links to {target}"
+
+
+@pytest.mark.data
+def test_readme_prints_what_it_says_it_prints(data_home, capsys):
+    readme = (ROOT / "README.md").read_text()
+    (code,), (output,) = (
+        re.findall(r"```python\n(.*?)```", readme, re.DOTALL),
+        re.findall(r"```text\n(.*?)```", readme, re.DOTALL),
+    )
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == output
