@@ -83,11 +83,33 @@ class PlantedPreference(NamedTuple):
         return expit(np.float32(self.intercept) + U @ V.T)
 
     def of(self, users, items):
-        """Probability of a like for arrays of ids: two of one length, or a column of users and a row of items."""
+        """Probability of a like for arrays of ids.
+
+        Parameters
+        ----------
+        users, items : ndarray of shape (n_pairs,), int
+            Ids. Users of shape (n_users, 1) give a table of users by items instead.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_pairs,) or (n_users, n_items), float32
+            Probability of a like.
+        """
         return expit(self._log_odds(users, items))
 
     def against(self, users, items):
-        """Probability of a dislike: one minus `of`, without its loss of digits."""
+        """Probability of a dislike for arrays of ids: one minus `of`, without its loss of digits.
+
+        Parameters
+        ----------
+        users, items : ndarray of int
+            As in `of`.
+
+        Returns
+        -------
+        probability : ndarray of float32
+            Probability of a dislike.
+        """
         return expit(-self._log_odds(users, items))
 
     def _log_odds(self, users, items):
