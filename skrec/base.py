@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.exceptions import ColdStartWarning
+from skrec.metrics import RankingProblem, average_user_roc_auc
 from skrec.utils._ids import as_id_column, encode_ids, fill_value
 from skrec.utils._sklearn_compat import Interval, StrOptions
 from skrec.utils._validation import Interactions, check_interactions, check_pairs, column_name, count_positives
@@ -223,7 +224,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
             found[batch], similarities[batch] = _best(block, n_recommendations)
         return self._item_labels(found), similarities
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Average per-user ROC AUC on held-out rows.
 
         For each user, the chance that a held-out positive scores above an item that is neither a held-out positive
@@ -236,6 +237,9 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
             Held-out interactions. Rows that were trained on may be among them: they are ranked like any other positive.
         y : array-like of shape (n_rows,), default=None
             Above 0: positive. None: every row is a positive.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Rows of weight 0 are left out. Other weights do not matter: each user counts alike, and each of the user's
+            positives.
 
         Returns
         -------
@@ -248,13 +252,11 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         ColdStartWarning
             When most of the users were not in the training rows.
         """
-        from skrec.metrics import average_user_roc_auc
-
         check_is_fitted(self)
-        problem = self._ranking_problem(X, y)
+        problem = self._ranking_problem(X, y, sample_weight)
         return average_user_roc_auc(problem.positives, problem.scores, exclude=problem.excluded)
 
-    def _ranking_problem(self, X, y=None):
+    def _ranking_problem(self, X, y=None, sample_weight=None):
         """Return what the metrics need to judge the rankings of held-out rows.
 
         Training positives are left out of a user's ranking unless they are held-out positives too, so that training
@@ -263,7 +265,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As in `score`.
 
         Returns
@@ -271,10 +273,8 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         RankingProblem
             One row for each user with a held-out positive.
         """
-        from skrec.metrics._problem import RankingProblem
-
         check_is_fitted(self)
-        test = check_interactions(self, X, y, user=self.user, item=self.item, reset=False)
+        test = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
         allow_unknown = self.on_unknown != "error"
         user_codes = encode_ids(
             test.user_ids, self.user_ids_, column_name("user", self.user), allow_unknown=allow_unknown

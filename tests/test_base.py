@@ -316,6 +316,12 @@ def test_training_rows_can_be_scored(model):
     assert model.score(X, y) == pytest.approx(auc_by_hand(problem), abs=1e-12)
 
 
+def test_weights_leave_rows_out_of_the_score_and_do_no_more(model):
+    X, y = held_out()
+    weight = np.random.default_rng(0).integers(0, 3, size=len(X))
+    assert model.score(X, y, sample_weight=weight) == model.score(X[weight > 0], y[weight > 0])
+
+
 def test_an_untrained_model_scores_one_half():
     rng = np.random.default_rng(0)
     X, held = (np.unique(rng.integers(0, [400, 200], size=(5000, 2)), axis=0) for _ in range(2))
@@ -350,7 +356,7 @@ def test_everything_needs_fit(method):
     [
         ({"user": -1}, "The 'user' parameter of KnownScores must be .* Got -1"),
         ({"item": 1.5}, "The 'item' parameter"),
-        ({"on_unknown": "ignore"}, "The 'on_unknown' parameter .* 'error'.* Got 'ignore'"),
+        ({"on_unknown": "ignore"}, "The 'on_unknown' parameter .* must be a str among .* Got 'ignore'"),
     ],
     ids=str,
 )

@@ -85,8 +85,8 @@ def check_interactions(estimator, X, y=None, sample_weight=None, *, user=0, item
             positive = None if positive is None else positive[kept]
     if reset and positive is not None and not positive.any():
         raise ValueError(
-            "y holds no positive: a row is positive where y > 0 (or True), and a model needs at least one. "
-            "If y are ratings, give y >= threshold."
+            f"y holds no positive: a model needs at least one row with y > 0 (or True), and none of {len(positive)} "
+            "sample(s) is one."
         )
     user_codes, user_ids = factorize(users, column_name("user", user))
     del users
@@ -188,7 +188,14 @@ def _id_columns(estimator, X, *, user, item, reset):
     if isinstance(X, (list, tuple)) and np.asarray(X).dtype.kind in "USO":
         # numpy would turn the integers of rows that also hold text into text.
         X = np.array(X, dtype=object)
-    X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_features=2, estimator=estimator, input_name="X")
+    X = check_array(
+        X,
+        dtype=None,
+        ensure_all_finite=False,
+        ensure_min_features=2 if reset else 1,
+        estimator=estimator,
+        input_name="X",
+    )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     user_at, item_at = _locate(user, item, None, X.shape[1])
     return X[:, user_at], X[:, item_at]
