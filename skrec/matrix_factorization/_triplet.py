@@ -220,8 +220,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
-    @with_callbacks
     @fit_context
+    @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
         """Learn the vectors from interactions.
 
@@ -252,8 +252,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         )
         return self
 
-    @with_callbacks
     @fit_context
+    @with_callbacks
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train one epoch on more interactions. New users and items get vectors of their own.
 
@@ -309,11 +309,16 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         )
         context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        losses, zeros, aucs = [], [], []
+        past = self if going_on else None
+        losses, zeros = [*getattr(past, "loss_curve_", [])], [*getattr(past, "zero_gradient_share_", [])]
+        aucs = []
         best, best_auc, stale, stopped = None, -np.inf, 0, False
 
         def attributes():
-            return {**_ids(interactions), **parameters.fitted(), "loss_curve_": losses, "n_iter_": len(losses)}
+            # Copies: training goes on, and a callback may keep the model of an epoch.
+            learnt = {name: value.copy() for name, value in parameters.fitted().items()}
+            curves = {"loss_curve_": losses.copy(), "zero_gradient_share_": zeros.copy(), "n_iter_": len(losses)}
+            return {**_ids(interactions), **learnt, **curves}
 
         with engine.threads() or nullcontext() as pool:
             for epoch in range(max_iter):
@@ -351,10 +356,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         self._parameters = parameters
         self._seed, self._epoch = seed, engine.epoch
         self.loss_, self.sampler_ = loss, sampler
-        past = self if going_on else None
-        self.loss_curve_ = [*getattr(past, "loss_curve_", []), *losses]
-        self.zero_gradient_share_ = [*getattr(past, "zero_gradient_share_", []), *zeros]
-        self.n_iter_ = len(self.loss_curve_)
+        self.loss_curve_, self.zero_gradient_share_, self.n_iter_ = losses, zeros, len(losses)
         if early_stopping:
             self.validation_scores_ = aucs
         elif hasattr(self, "validation_scores_") and not going_on:
@@ -386,7 +388,10 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     def _check_finite(self, statistics, parameters, epoch):
         model = parameters.model
-        if not (np.isfinite(statistics.loss) and np.isfinite(model.U.sum() + model.V.sum() + model.bias.sum())):
+        total = model.U.sum() + model.V.sum() + model.bias.sum() + statistics.loss
+        # An inverse norm of 0 belongs to a vector too long for float32, whose cosines would all be 0.
+        vanished = model.cosine and (model.u_scale.min() == 0.0 or model.v_scale.min() == 0.0)
+        if vanished or not np.isfinite(total):
             raise DivergenceError(
                 f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its loss "
                 "or vectors are no longer finite. Lower learning_rate (or raise l2)."
