@@ -1,6 +1,7 @@
 """Sphinx settings. Build with ``sphinx-build -W docs docs/_build``; the examples run as part of it."""
 
 import os
+import re
 import warnings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -15,6 +16,7 @@ version = release = skrec.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -28,6 +30,8 @@ intersphinx_mapping = {
     "scipy": ("https://docs.scipy.org/doc/scipy", None),
     "sklearn": ("https://scikit-learn.org/stable", None),
 }
+
+extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"), "doi": ("https://doi.org/%s", "doi:%s")}
 
 root_doc = "index"
 templates_path = ["_templates"]
@@ -83,6 +87,12 @@ def _skip_scikit_learn(app, what, name, obj, skip, options):
     return skip or (getattr(obj, "__module__", None) or "").startswith("sklearn.") or name.endswith("_request")
 
 
+def _escape_shapes(app, what, name, obj, options, lines):
+    """Keep ``shape (n_rows, n_features_in_)`` from being read as a link to something called n_features_in."""
+    lines[:] = [re.sub(r"(?<=\w)_(?=[,)])", r"\_", line) if " shape (" in line else line for line in lines]
+
+
 def setup(app):
-    """Register the filter of members."""
+    """Register what is done to members and docstrings; the latter before numpydoc reads them."""
     app.connect("autodoc-skip-member", _skip_scikit_learn)
+    app.connect("autodoc-process-docstring", _escape_shapes, priority=400)

@@ -121,9 +121,6 @@ def test_no_link_to_a_page_that_is_not_there():
 @pytest.mark.data
 def test_readme_prints_what_it_says_it_prints(data_home, capsys):
     readme = (ROOT / "README.md").read_text()
-    (code,), (output,) = (
-        re.findall(r"```python\n(.*?)```", readme, re.DOTALL),
-        re.findall(r"```text\n(.*?)```", readme, re.DOTALL),
-    )
+    (code,), (output,) = (re.findall(rf"```{kind}\n(.*?)```", readme, re.DOTALL) for kind in ("python", "text"))
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out == output
