@@ -28,7 +28,7 @@ def state(model):
 
 
 def assert_kept(new, old, similarity="cosine"):
-    """The ids of `old` have the vectors that they had: to the bit, or as unit vectors that were scaled back and forth."""
+    """The ids of `old` have the vectors that they had: to the bit, for cosine to that of scaling back and forth."""
     new, old = np.array([new[name] for name in old]), np.array(list(old.values()))
     np.testing.assert_allclose(new, old, rtol=0, atol=3e-7 if similarity == "cosine" else 0)
 
