@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
-from skrec import EASERecommender
+from skrec import EASERecommender, PopularityRecommender
 from skrec.baselines import _ease
 
 
@@ -117,8 +117,10 @@ def read_lists(path):
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize(("l2", "recall", "ndcg"), [(500.0, 0.2759, 0.2660), (1000.0, 0.2755, 0.2674)])
-def test_movielens_1m_gives_the_known_figures(data_home, l2, recall, ndcg):
+@pytest.mark.parametrize(
+    ("l2", "recall", "ndcg", "auc"), [(500.0, 0.2759, 0.2660, 0.9044), (1000.0, 0.2755, 0.2674, None)]
+)
+def test_movielens_1m_gives_the_known_figures(data_home, l2, recall, ndcg, auc):
     train, test = (read_lists(data_home / "ml-1m-m1" / f"{part}.txt") for part in ("train", "test"))
     model = EASERecommender(l2=l2).fit(train)
     positives = csr_array((np.ones(len(test)), test.T), shape=(6022, 3043))
@@ -130,3 +132,14 @@ def test_movielens_1m_gives_the_known_figures(data_home, l2, recall, ndcg):
     ideal = np.append(0, np.cumsum(discount))[np.minimum(n_held_out, 20)]
     assert np.mean((hits.sum(axis=1))[evaluated] / n_held_out[evaluated]) == pytest.approx(recall, abs=5e-5)
     assert np.mean((hits @ discount)[evaluated] / ideal[evaluated]) == pytest.approx(ndcg, abs=5e-5)
+    if auc is not None:
+        assert model.score(test) == pytest.approx(auc, abs=5e-5)
+
+
+@pytest.mark.data
+def test_movielens_100k_is_ranked_far_better_than_by_popularity(data_home):
+    train, test = (np.loadtxt(data_home / "ml-100k" / f"ua.{part}", dtype=np.int64) for part in ("base", "test"))
+    fit = {"X": train[:, :2], "y": train[:, 2] >= 4}
+    held_out = test[:, :2], test[:, 2] >= 4
+    assert PopularityRecommender().fit(**fit).score(*held_out) == pytest.approx(0.8724, abs=5e-5)
+    assert EASERecommender(l2=500.0).fit(**fit).score(*held_out) == pytest.approx(0.9274, abs=5e-5)
