@@ -23,15 +23,29 @@ SOURCE_DIGEST = _digest()
 
 
 def _stamp(dispatcher):
-    """Tie a function's disk cache to all kernel sources.
+    """Tie a function's disk cache to all kernel sources, and let it outlive packages that are gone.
 
     numba compares the time stamp of the file that holds the function, and so keeps old code when a function that it
-    calls, in another file, has changed. The stamp is a private attribute; without it the default stays in force.
+    calls, in another file, has changed. And the index of a cache names the state classes of everybody's samplers and
+    losses: where one cannot be imported, numba would raise for all. Such an index counts as empty. Stamp and index are
+    private attributes; without them the default stays in force.
     """
     cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = SOURCE_DIGEST
+    if hasattr(cache_file, "_load_index"):
+        cache_file._load_index = _readable_or_empty(cache_file._load_index)
     return dispatcher
+
+
+def _readable_or_empty(load_index):
+    def load():
+        try:
+            return load_index()
+        except (ImportError, AttributeError):
+            return {}
+
+    return load
 
 
 def kernel(func=None, *, inline=True):
