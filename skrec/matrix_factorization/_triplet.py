@@ -388,13 +388,14 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     def _check_finite(self, statistics, parameters, epoch):
         model = parameters.model
-        total = model.U.sum() + model.V.sum() + model.bias.sum() + statistics.loss
+        with np.errstate(over="ignore", invalid="ignore"):  # what they would warn of is what is looked for
+            total = model.U.sum() + model.V.sum() + model.bias.sum() + statistics.loss
         # An inverse norm of 0 belongs to a vector too long for float32, whose cosines would all be 0.
         vanished = model.cosine and (model.u_scale.min() == 0.0 or model.v_scale.min() == 0.0)
         if vanished or not np.isfinite(total):
             raise DivergenceError(
-                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its loss "
-                "or vectors are no longer finite. Lower learning_rate (or raise l2)."
+                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
+                "loss or vectors are no longer finite. Lower learning_rate (or raise l2)."
             )
 
     def _report(self, epoch, max_iter, statistics, aucs):
