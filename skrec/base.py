@@ -157,6 +157,8 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         ------
         ValueError
             When an id is unknown and ``on_unknown="error"``, or a list for each user does not match `users` in number.
+        TypeError
+            When ids are text where those of the training rows are numbers, or the reverse: none could ever be found.
         """
         check_is_fitted(self)
         check_scalar(n_recommendations, "n_recommendations", Integral, min_val=1)
