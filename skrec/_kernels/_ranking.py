@@ -32,7 +32,7 @@ class Tally(NamedTuple):
 
     `items` (n_rows, k) int32 and `hits` (n_rows, k) bool: the top of the list, -1 and False where it ends early.
     `n_positives` and `wins` (n_rows, n_buckets) int64, `n_negatives` (n_rows,) int64: wins of the positives of each
-    bucket over all negatives, as `count_wins` counts them.
+    bucket over all negatives, two for a pair and one for a tie.
     """
 
     items: np.ndarray
@@ -66,7 +66,6 @@ def _judge_rows(block, first, judgements, count, row, is_positive, top_scores, w
             j = judgements.positive_indices[at]
             if row[j] == row[j]:
                 work.ids[n_positives] = j
-                work.positives[n_positives] = row[j]
                 n_positives += 1
                 row[j] = np.nan
                 is_positive[j] = True
@@ -79,6 +78,8 @@ def _judge_rows(block, first, judgements, count, row, is_positive, top_scores, w
         if not count:
             continue
 
+        negatives = row
+        n_negatives = n_left - n_positives
         if judgements.explicit:
             n_negatives = 0
             for at in range(judgements.negative_indptr[u], judgements.negative_indptr[u + 1]):
@@ -86,13 +87,15 @@ def _judge_rows(block, first, judgements, count, row, is_positive, top_scores, w
                 if score == score:
                     work.negatives[n_negatives] = score
                     n_negatives += 1
-            tally.n_negatives[r] = n_negatives
-            count_wins(work, n_positives, work.negatives[:n_negatives])
-        else:
-            tally.n_negatives[r] = n_left - n_positives
-            count_wins(work, n_positives, row)
-        for p in range(n_positives):
-            tally.wins[r, judgements.bucket[work.ids[p]]] += work.wins[p]
+            negatives = work.negatives[:n_negatives]
+        tally.n_negatives[r] = n_negatives
+        for bucket in range(tally.wins.shape[1]):
+            n = 0
+            for p in range(n_positives):
+                if judgements.bucket[work.ids[p]] == bucket:
+                    work.positives[n] = block[r, work.ids[p]]
+                    n += 1
+            tally.wins[r, bucket] = count_wins(work, n, negatives)
     return -1
 
 
