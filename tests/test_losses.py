@@ -147,3 +147,25 @@ def test_a_loss_without_a_state_says_what_is_missing():
 
     with pytest.raises(NotImplementedError, match="Nothing must return its kernel state from _make_state"):
         Nothing()([0.0], [0.0])
+
+
+@pytest.mark.parametrize("code", ["BPR", "LOGISTIC"])
+def test_of_float32_scores_training_takes_tables_that_are_within_their_rounding(code):
+    from skrec._kernels import _losses
+
+    state = _losses.LossState(getattr(_losses, code), 0.0)
+    s_pos, s_neg = np.random.default_rng(0).normal(0.0, 6.0, (2, 2000)).astype(np.float32)
+    fast, exact = np.empty((2, 2000, 3))
+    _losses.loss_grad_many(state, s_pos, s_neg, fast)
+    _losses.loss_grad_many(state, s_pos.astype(np.float64), s_neg.astype(np.float64), exact)
+    np.testing.assert_allclose(fast, exact, rtol=3e-7, atol=3e-7)
+
+
+@pytest.mark.parametrize("loss", [HingeLoss(), BPRLoss(), LogisticLoss()], ids=repr)
+def test_nan_scores_show_in_the_loss(loss):
+    from skrec._kernels._losses import loss_grad_many
+
+    for dtype in (np.float32, np.float64):
+        out = np.empty((1, 3))
+        loss_grad_many(loss._make_state(), np.array([np.nan], dtype), np.zeros(1, dtype), out)
+        assert np.isnan(out[0, 0])
