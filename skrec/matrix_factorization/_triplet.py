@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender
@@ -17,6 +17,9 @@ from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
 from skrec.samplers import MixedSampler, UniformSampler, WARPSampler
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skrec.utils._validation import check_interactions, check_pairs, count_positives, merge_interactions
+
+# Pairs whose vectors are gathered at once.
+_PAIRS = 1 << 16
 
 _LOSSES = {"hinge": HingeLoss, "bpr": BPRLoss, "warp": WARPLoss, "logistic": LogisticLoss}
 
@@ -413,8 +416,11 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         return scores
 
     def _score_pairs(self, user_codes, item_codes):
-        scores = np.einsum("nk,nk->n", self.user_factors_[user_codes], self.item_factors_[item_codes])
-        return scores + self.item_biases_[item_codes]
+        scores = self.item_biases_[item_codes]
+        for pairs in gen_batches(max(len(scores), 1), _PAIRS):
+            users, items = self.user_factors_[user_codes[pairs]], self.item_factors_[item_codes[pairs]]
+            scores[pairs] += np.einsum("nk,nk->n", users, items)
+        return scores
 
     def _item_vectors(self):
         return self.item_factors_
