@@ -2,10 +2,10 @@
 
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skrec.metrics._names import AUC
@@ -167,7 +167,9 @@ def judge(problem, *, k=0, bucket=None, n_buckets=1, count=True, negatives="unob
     n_threads = min(effective_n_jobs(n_jobs), len(batches))
     with blas_threads(1):
         if n_threads > 1:
-            Parallel(n_jobs=n_threads, require="sharedmem")(delayed(judge_block)(batch) for batch in batches)
+            # Not a joblib pool: it looks for results every 10 ms, and a small data set takes less than that.
+            with ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(judge_block, batches))
         else:
             for batch in batches:
                 judge_block(batch)
