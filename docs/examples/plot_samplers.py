@@ -55,8 +55,8 @@ table.round(3)
 #
 # - *Uniform* negatives are what the AUC itself compares with, and do well by it.
 # - *Popular* negatives push popular items down: the tail gains (``auc_tail``), the first ten lose.
-# - *Hard* negatives are the items at the top of the user's list, and that is where they help (``ndcg@10``). Further down
-#   they teach little, and the AUC may fall.
+# - *Hard* negatives are the items at the top of the user's list, and that is where they help (``ndcg@10``). Further
+#   down they teach little, and the AUC may fall.
 # - A *mixture* of easy and hard ones keeps most of both.
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
@@ -70,8 +70,8 @@ axes[0].invert_yaxis()
 # %%
 # How hard are the negatives?
 # ---------------------------
-# With the hinge loss a triplet that is ranked well enough has no gradient. ``zero_gradient_share_`` records the share of
-# such triplets in each epoch. Uniform negatives soon waste half of the steps; hard ones keep most of them at work,
+# With the hinge loss a triplet that is ranked well enough has no gradient. ``zero_gradient_share_`` records the share
+# of such triplets in each epoch. Uniform negatives soon waste half of the steps; hard ones keep most of them at work,
 # which is not the same as learning more. :class:`~skrec.samplers.WARPSampler` looks for an item that costs
 # something, and skips the positive where it finds none, so that its share is always 0.
 

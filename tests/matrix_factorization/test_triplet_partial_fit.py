@@ -49,8 +49,9 @@ def test_first_call_is_fit_with_one_epoch(rows, similarity):
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "sgd"])
-def test_epochs_of_partial_fit_are_those_of_fit(rows, optimizer):
-    model = clone(TINY).set_params(similarity="dot", optimizer=optimizer, learning_rate=0.02)
+@pytest.mark.parametrize("similarity", ["dot", "gmf"])
+def test_epochs_of_partial_fit_are_those_of_fit(rows, similarity, optimizer):
+    model = clone(TINY).set_params(similarity=similarity, optimizer=optimizer, learning_rate=0.02, item_bias=True)
     whole = clone(model).fit(rows)
     parts = clone(model).partial_fit(rows).partial_fit(rows).partial_fit(rows)
     assert state(parts) == state(whole)
