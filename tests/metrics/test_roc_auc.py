@@ -1,5 +1,6 @@
 """Per-user ROC AUC: what scikit-learn gives user by user, and the rules for what it does not define."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -182,6 +183,21 @@ def test_input_is_left_unchanged_and_may_be_read_only():
     before = matrix.copy()
     user_roc_auc(matrix, y_score, exclude=matrix)
     assert (matrix != before).nnz == 0
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_layout_of_the_input_compiles_nothing_anew():
+    from skrec._kernels._ranking import _judge_rows
+
+    y_true, y_score, exclude = make_problem(8, dtype=np.float32)
+    average_user_roc_auc(y_true, y_score)
+    compiled = len(_judge_rows.signatures)
+    y_score.setflags(write=False)
+    average_user_roc_auc(y_true, y_score, exclude=exclude, negatives="explicit")
+    average_user_roc_auc(y_true, np.asfortranarray(y_score), n_jobs=2)
+    average_user_roc_auc(y_true[:, ::2], y_score[:, ::2])
+    auc_by_popularity(csr_array(y_true), y_score, np.arange(y_true.shape[1]))
+    assert len(_judge_rows.signatures) == compiled
 
 
 def test_buckets_by_popularity_weigh_up_to_the_whole():
