@@ -1,8 +1,8 @@
 """Recommender models as true scikit-learn estimators.
 
-The estimators are importable from here; everything else lives in a subpackage: :mod:`skrec.samplers`,
-:mod:`skrec.losses`, :mod:`skrec.metrics`, :mod:`skrec.model_selection`, :mod:`skrec.datasets`. Importing is lazy, so that
-``import skrec`` costs next to nothing and numba is loaded when the first estimator is fitted.
+The estimators are importable from here; all else lives in a subpackage: :mod:`skrec.samplers`,
+:mod:`skrec.losses`, :mod:`skrec.metrics`, :mod:`skrec.model_selection`, :mod:`skrec.datasets`. Importing is lazy:
+``import skrec`` costs next to nothing, and numba is loaded when the first estimator is fitted.
 """
 
 import importlib

@@ -127,8 +127,8 @@ def builtin_loss_grad(state, s_pos, s_neg):
     if state.code == HINGE:
         violation = state.margin - (s_pos - s_neg)
         if not violation <= 0.0:  # NaN too: it must show
-            return violation, -1.0, 1.0
-        return 0.0, 0.0, 0.0
+            return violation, -_ONE, _ONE
+        return 0.0, _ZERO, _ZERO
     if state.code == BPR:
         loss, gradient = softplus_grad(s_neg - s_pos)
         return loss, -gradient, gradient

@@ -148,9 +148,10 @@ def _train_chunk(
             if g_pos == 0.0 and g_neg == 0.0:
                 stats[ZERO] += 1
             else:
+                scale = np.float32(weight)
                 if learn_w:
-                    _step_weights(model, optimizer, u, i, j, weight * g_pos, weight * g_neg)
-                _step(model, optimizer, u, i, j, s_pos, s_neg, weight * g_pos, weight * g_neg)
+                    _step_weights(model, optimizer, u, i, j, scale * g_pos, scale * g_neg)
+                _step(model, optimizer, u, i, j, s_pos, s_neg, scale * g_pos, scale * g_neg)
         stamp += 2
         t = end
 
