@@ -32,6 +32,7 @@ class Model(NamedTuple):
     v_scale: np.ndarray  # (n_items,) float32
     cosine: bool
     biased: bool
+    weighted: bool  # whether w may differ from ones
 
 
 class Pool(NamedTuple):
@@ -59,7 +60,7 @@ class Scratch(NamedTuple):
     mark: np.ndarray  # (n_groups, largest block) int32
     explicit: np.ndarray  # (n_groups, largest block) int32
     kept: np.ndarray  # (n_groups, scratch size of the sampler) int32
-    kept_scores: np.ndarray  # (n_groups, scratch size of the sampler) float32
+    kept_scores: np.ndarray  # (n_groups, scratch size of the sampler) float32; also holds weights of GMF
 
 
 def make_scratch(n_groups, block_size, scratch_size):
@@ -81,8 +82,9 @@ def zero_model(n_users, n_items):
         np.zeros(n_items, np.float32),
         np.ones(n_users, np.float32),
         np.ones(n_items, np.float32),
-        False,
-        False,
+        cosine=False,
+        biased=False,
+        weighted=False,
     )
 
 
@@ -150,16 +152,24 @@ def _any_reads_positive_score(numba_type):
 
 
 @kernel
-def score(model, u, j):
-    """Score of user u and item j."""
+def similarity(model, u, j):
+    """Score of user u and item j without the item's bias."""
     total = np.float32(0.0)
-    for k in range(model.U.shape[1]):
-        total += model.w[k] * model.U[u, k] * model.V[j, k]
+    if model.weighted:
+        for k in range(model.U.shape[1]):
+            total += model.w[k] * model.U[u, k] * model.V[j, k]
+    else:  # a third less to read, which samplers that score many candidates notice
+        for k in range(model.U.shape[1]):
+            total += model.U[u, k] * model.V[j, k]
     if model.cosine:
         total *= model.u_scale[u] * model.v_scale[j]
-    if model.biased:
-        total += model.bias[j]
     return total
+
+
+@kernel
+def score(model, u, j):
+    """Score of user u and item j."""
+    return similarity(model, u, j) + model.bias[j] if model.biased else similarity(model, u, j)
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy as np
 from skrec._kernels._jit import kernel
 from skrec._kernels._losses import loss_grad
 from skrec._kernels._partition import EXPLICIT, TRAIN
-from skrec._kernels._sampling import Model, Pool, draw, reads_positive_score, score
+from skrec._kernels._sampling import Model, Pool, draw, reads_positive_score, similarity
 from skrec._kernels._updates import inverse_norm, step_bias, step_rows
 
 # Columns of the statistics row of a group of users.
@@ -54,13 +54,13 @@ def _step(model, optimizer, u, i, j, s_pos, s_neg, g_pos, g_neg):
 
 
 @kernel
-def _step_weights(model, optimizer, u, i, j, g_pos, g_neg):
-    """Change the component weights of GMF by a plain step, before the rows change; the penalty pulls them to 1."""
+def _next_weights(model, optimizer, u, i, j, g_pos, g_neg, out):
+    """Fill `out` with the component weights of GMF after a plain step; the penalty pulls them to 1."""
     rate, l2 = np.float32(optimizer.learning_rate), np.float32(optimizer.l2)
     p, n = np.float32(g_pos), np.float32(g_neg)
     for k in range(model.U.shape[1]):
         c = model.w[k]
-        model.w[k] = c - rate * (l2 * (c - np.float32(1)) + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
+        out[k] = c - rate * (l2 * (c - np.float32(1)) + model.U[u, k] * (p * model.V[i, k] + n * model.V[j, k]))
 
 
 class Chunks(NamedTuple):
@@ -82,7 +82,6 @@ def _train_chunk(
     item_stop,
     group,
     model,
-    learn_w,
     optimizer,
     sampler,
     loss,
@@ -128,18 +127,20 @@ def _train_chunk(
             if words[at] & 3 != TRAIN:
                 continue
             i = items[item_start + (words[at] >> 2)]
-            s_draw = score(model, u, i) if reads_positive_score(sampler) else np.float32(0.0)
-            position, weight = draw(sampler, u, i, s_draw, pool, model, rng)
+            bias_pos = model.bias[i] if model.biased else np.float32(0.0)
+            s_pos = similarity(model, u, i) if reads_positive_score(sampler) else np.float32(0.0)
+            position, weight = draw(sampler, u, i, s_pos + bias_pos, pool, model, rng)
             if position < 0:
                 continue
             j = items[item_start + position]
             if j == i:  # where positives are admitted: an item is no negative of itself
                 continue
-            s_pos, s_neg = _pair_scores(model, u, i, j)
-            if model.biased:
-                value, g_pos, g_neg = loss_grad(loss, s_pos + model.bias[i], s_neg + model.bias[j])
+            if reads_positive_score(sampler):
+                s_neg = similarity(model, u, j)
             else:
-                value, g_pos, g_neg = loss_grad(loss, s_pos, s_neg)
+                s_pos, s_neg = _pair_scores(model, u, i, j)
+            bias_neg = model.bias[j] if model.biased else np.float32(0.0)
+            value, g_pos, g_neg = loss_grad(loss, s_pos + bias_pos, s_neg + bias_neg)
             if weighted:
                 weight *= chunks.weights[at]
             stats[LOSS] += weight * value
@@ -149,16 +150,20 @@ def _train_chunk(
                 stats[ZERO] += 1
             else:
                 scale = np.float32(weight)
-                if learn_w:
-                    _step_weights(model, optimizer, u, i, j, scale * g_pos, scale * g_neg)
+                if model.weighted:  # weights and rows both step from the values before the triplet
+                    weights = scratch.kept_scores[group]
+                    _next_weights(model, optimizer, u, i, j, scale * g_pos, scale * g_neg, weights)
                 _step(model, optimizer, u, i, j, s_pos, s_neg, scale * g_pos, scale * g_neg)
+                if model.weighted:
+                    for k in range(model.w.shape[0]):
+                        model.w[k] = weights[k]
         stamp += 2
         t = end
 
 
 @kernel(inline=False)
 def train_chunks(
-    chunks, rounds, groups, items, item_starts, model, group_w, learn_w, optimizer, sampler, loss, scratch, rngs, stats
+    chunks, rounds, groups, items, item_starts, model, group_w, optimizer, sampler, loss, scratch, rngs, stats
 ):
     """Train on the chunks (g, (g + r) mod n_blocks) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
 
@@ -174,7 +179,7 @@ def train_chunks(
     model, optimizer : namedtuple
         Changed in place, in the rows of the chunks' users and items.
     group_w : ndarray of shape (n_groups, n_components), float32
-        Component weights; changed where `learn_w`, each group its own copy.
+        Component weights; changed where the model is `weighted`, each group its own copy.
     sampler, loss : namedtuple
         States; their types choose the draw and the loss at compile time.
     scratch : Scratch
@@ -188,7 +193,15 @@ def train_chunks(
         for g in range(groups[0], groups[1]):
             b = (g + r) % n_blocks
             own = Model(
-                model.U, model.V, group_w[g], model.bias, model.u_scale, model.v_scale, model.cosine, model.biased
+                model.U,
+                model.V,
+                group_w[g],
+                model.bias,
+                model.u_scale,
+                model.v_scale,
+                model.cosine,
+                model.biased,
+                model.weighted,
             )
             _train_chunk(
                 chunks,
@@ -199,7 +212,6 @@ def train_chunks(
                 item_starts[b + 1],
                 g,
                 own,
-                learn_w,
                 optimizer,
                 sampler,
                 loss,

@@ -62,19 +62,17 @@ class TripletEngine:
     optimizer : Optimizer
         Its memory, changed in place.
     sampler, loss : fitted sampler, loss object
-    learn_w : bool
-        Whether the component weights are learnt.
     seed, epoch : int
         What the random numbers of the next epoch come from.
     n_jobs : int or None
     """
 
-    def __init__(self, matrix, kinds, weight, model, optimizer, sampler, loss, *, learn_w, seed, epoch, n_jobs):
+    def __init__(self, matrix, kinds, weight, model, optimizer, sampler, loss, *, seed, epoch, n_jobs):
         self.indptr = kernel_array(matrix.indptr, np.int64)
         self.indices = kernel_array(matrix.indices, np.int32)
         self.kinds = kernel_array(kinds, np.int8)
         self.weights = np.empty(0, np.float32) if weight is None else kernel_array(weight, np.float32)
-        self.model, self.optimizer, self.learn_w = model, optimizer, learn_w
+        self.model, self.optimizer = model, optimizer
         self.sampler, self.loss, self.loss_state = sampler, loss, loss._make_state()
         self.seed, self.epoch = seed, epoch
         n_items = matrix.shape[1]
@@ -83,7 +81,8 @@ class TripletEngine:
         self.n_threads = min(effective_n_jobs(n_jobs), self.n_groups) if self.n_blocks > 1 else 1
         self.partition = _partition.make_partition(self.indptr, n_items, self.n_groups, self.n_blocks)
         largest = int(np.diff(self.partition.item_starts).max())
-        self.scratch = _sampling.make_scratch(self.n_groups, largest, sampler._scratch_size)
+        held = max(sampler._scratch_size, len(model.w))  # candidates of a draw, or the next weights of GMF
+        self.scratch = _sampling.make_scratch(self.n_groups, largest, held)
         self.group_w = np.tile(model.w, (self.n_groups, 1))
         self.counts = np.empty((self.n_groups, self.n_blocks), np.int64)
         self.last_user = np.empty((self.n_groups, self.n_blocks), np.int32)
@@ -114,7 +113,7 @@ class TripletEngine:
                 filled = self.sampler._refill(state, users, positives, rng, np.zeros(1, np.int64))
                 self._train((0, 1), (group, group + 1), filled, rngs, stats)
                 self._average_w(slice(group, group + 1))
-        elif self.n_threads == 1 and not self.learn_w:
+        elif self.n_threads == 1 and not self.model.weighted:
             self._train((0, self.n_blocks), (0, self.n_groups), state, rngs, stats)
         else:
             shares = np.linspace(0, self.n_groups, self.n_threads + 1).astype(int)
@@ -146,7 +145,6 @@ class TripletEngine:
             p.item_starts,
             self.model,
             self.group_w,
-            self.learn_w,
             self.optimizer,
             state,
             self.loss_state,
@@ -157,7 +155,7 @@ class TripletEngine:
 
     def _average_w(self, groups):
         """Set the component weights to the mean of what the groups have made of them in their own copies."""
-        if self.learn_w:
+        if self.model.weighted:
             self.model.w[:] = self.group_w[groups].mean(axis=0)
             self.group_w[:] = self.model.w
 

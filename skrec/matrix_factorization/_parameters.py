@@ -125,6 +125,7 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
         v_scale=np.ones(n_items if cosine else 0, np.float32),
         cosine=cosine,
         biased=bool(estimator.item_bias),
+        weighted=estimator.similarity == "gmf",
     )
     if old is not None:
         _carry_over(Parameters(model, optimizer), old, user_ids, item_ids)

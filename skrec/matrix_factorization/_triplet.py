@@ -305,7 +305,6 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             parameters.optimizer,
             sampler,
             loss,
-            learn_w=self.similarity == "gmf",
             seed=seed,
             epoch=getattr(self, "_epoch", 0) if going_on or self.warm_start else 0,
             n_jobs=self.n_jobs,

@@ -45,7 +45,6 @@ def train(monkeypatch, n_jobs, *, cut=(4, 4), n_epochs=2, sampler=None, weight=N
         start.optimizer,
         (UniformSampler() if sampler is None else sampler).fit(matrix),
         BPRLoss(),
-        learn_w=estimator.similarity == "gmf",
         seed=seed,
         epoch=0,
         n_jobs=n_jobs,

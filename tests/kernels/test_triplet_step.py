@@ -26,7 +26,7 @@ def make_model(similarity, biased=False, seed=0):
     w = rng.uniform(0.5, 2.0, K).astype(np.float32) if similarity == "gmf" else np.ones(K, np.float32)
     bias = rng.normal(size=N_ITEMS).astype(np.float32) if biased else np.zeros(N_ITEMS, np.float32)
     scales = [(1 / np.linalg.norm(table, axis=1)).astype(np.float32) for table in (U, V)]
-    return Model(U, V, w, bias, *scales, cosine, biased)
+    return Model(U, V, w, bias, *scales, cosine, biased, weighted=similarity == "gmf")
 
 
 def make_optimizer(name, learning_rate=0.1, l2=0.0, seed=1):
@@ -45,7 +45,7 @@ def copied(state):
     return type(state)(*(value.copy() if isinstance(value, np.ndarray) else value for value in state))
 
 
-def train(model, optimizer, loss, *, weight=None, sampler=None, learn_w=False, kinds=ROW_KINDS, n_epochs=1):
+def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS, n_epochs=1):
     """Run the kernel over the one user's row; return the statistics. `model` and `optimizer` change in place."""
     indptr = np.array([0, 0, 4, 4])
     weights = np.empty(0, np.float32) if weight is None else np.full(4, weight, np.float32)
@@ -66,11 +66,10 @@ def train(model, optimizer, loss, *, weight=None, sampler=None, learn_w=False, k
             partition.item_starts,
             model,
             group_w,
-            learn_w,
             optimizer,
             UniformState(3) if sampler is None else sampler,
             loss,
-            make_scratch(1, N_ITEMS, 0),
+            make_scratch(1, N_ITEMS, K),
             seed_states(epoch, 1),
             stats,
         )
@@ -194,15 +193,15 @@ def test_a_cosine_step_keeps_the_inverse_norms():
     np.testing.assert_allclose(model.v_scale, 1 / np.linalg.norm(model.V, axis=1), rtol=1e-5)
 
 
-def test_the_component_weights_of_gmf_step_first_and_are_pulled_to_one():
+def test_the_component_weights_of_gmf_step_with_the_rows_and_are_pulled_to_one():
     rate, l2, loss = 0.5, 0.3, LossState(BPR, 0.0)
     model = make_model("gmf")
     x, p, n, _, w = parameters_of(model)
     expected = w - rate * (numeric_gradient(model, loss)[4] + l2 * (w - 1))
     d = -1 / (1 + np.exp((w * x * (p - n)).sum()))
-    train(model, make_optimizer("sgd", rate, l2), loss, learn_w=True)
+    train(model, make_optimizer("sgd", rate, l2), loss)
     np.testing.assert_allclose(model.w, expected, atol=1e-5)
-    np.testing.assert_allclose(model.U[USER], x - rate * (d * expected * (p - n) + l2 * x), atol=1e-5)
+    np.testing.assert_allclose(model.U[USER], x - rate * (d * w * (p - n) + l2 * x), atol=1e-5)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
