@@ -33,7 +33,9 @@ LEARNING_RATE = 0.05  # LightFM's default
 TARGETS = [
     ("skrec bpr sgd", "implicit bpr", 4.0),
     ("skrec bpr", "implicit bpr", 4.0),
+    ("skrec bpr sgd", "lightfm bpr", 25.0),
     ("skrec bpr", "lightfm bpr", 25.0),
+    ("skrec warp sgd", "lightfm warp", 15.0),
     ("skrec warp", "lightfm warp", 15.0),
 ]
 TARGET_SPEED_UP = 1.6  # two threads over one
@@ -47,6 +49,7 @@ EPOCHS = {
         "lightfm bpr": 2,
         "cornac bpr": 5,
         "skrec warp": 5,
+        "skrec warp sgd": 5,
         "lightfm warp": 5,
     },
     "large": {
@@ -56,6 +59,7 @@ EPOCHS = {
         "lightfm bpr": 1,
         "cornac bpr": 1,
         "skrec warp": 1,
+        "skrec warp sgd": 1,
         "lightfm warp": 1,
     },
 }
@@ -85,7 +89,6 @@ def run_skrec(loss, optimizer, pairs, threads, epochs):
         sampler=WARPSampler(max_sampled=MAX_SAMPLED) if loss == "warp" else UniformSampler(),
         optimizer=optimizer,
         learning_rate=LEARNING_RATE,
-        item_bias=True,
         n_jobs=threads,
         random_state=0,
     )
@@ -159,6 +162,7 @@ def contestants(pairs, with_skrec=True):
         "skrec bpr": lambda threads, epochs: run_skrec("bpr", "adagrad", pairs, threads, epochs),
         "skrec bpr sgd": lambda threads, epochs: run_skrec("bpr", "sgd", pairs, threads, epochs),
         "skrec warp": lambda threads, epochs: run_skrec("warp", "adagrad", pairs, threads, epochs),
+        "skrec warp sgd": lambda threads, epochs: run_skrec("warp", "sgd", pairs, threads, epochs),
     }
     return ours | peers
 
@@ -221,7 +225,7 @@ def compare(data, records, thread_counts):
                 cpu = round_ratios(records, (ours, threads), (peer, threads), "positives_per_cpu_second")["median"]
                 row = {"data": data, "what": f"{ours} / {peer}", "threads": threads, "target": target}
                 rows.append(row | ratio | {"cpu_median": cpu})
-    for ours in ("skrec bpr", "skrec bpr sgd", "skrec warp"):
+    for ours in ("skrec bpr", "skrec bpr sgd", "skrec warp", "skrec warp sgd"):
         ratio = round_ratios(records, (ours, 2), (ours, 1))
         if ratio:
             rows.append(
