@@ -33,7 +33,7 @@ class BaseSampler(BaseEstimator):
     """
 
     # Most blocks of items that the law can be kept in; None: any number.
-    _max_blocks = None
+    _max_blocks: int | None = None
     # Numbers of candidates that a draw holds at once.
     _scratch_size = 0
 
