@@ -73,11 +73,19 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         ----------
         interactions : Interactions
         """
-        self.user_ids_ = interactions.user_ids
-        self.item_ids_ = interactions.item_ids
-        self.interactions_ = interactions.matrix
-        self.item_popularity_ = count_positives(interactions.matrix)
-        self._interaction_weight = interactions.weight
+        for name, value in self._interaction_attributes(interactions).items():
+            setattr(self, name, value)
+
+    @staticmethod
+    def _interaction_attributes(interactions):
+        """Names and values of the fitted attributes that come from the training rows."""
+        return {
+            "user_ids_": interactions.user_ids,
+            "item_ids_": interactions.item_ids,
+            "interactions_": interactions.matrix,
+            "item_popularity_": count_positives(interactions.matrix),
+            "_interaction_weight": interactions.weight,
+        }
 
     def _stored_interactions(self):
         """Return the training rows as `_store_interactions` took them."""

@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._kernels import _partition, _rng, _sampling, _triplet, _updates
+from skrec._kernels import _partition, _rng, _sampling, _triplet
 from skrec.utils._threads import effective_n_jobs
 from skrec.utils._validation import kernel_array
-
-OPTIMIZERS = {"sgd": _updates.SGD, "adagrad": _updates.ADAGRAD, "adam": _updates.ADAM}
 
 # Rows of an item block (factors and optimiser memory) should lie in the second-level cache beside what streams past
 # them ...
@@ -128,9 +126,9 @@ class TripletEngine:
                 self._average_w(slice(None))
         self.epoch += 1
         total = stats.sum(axis=0)
-        n_steps = int(total[_triplet.STEPS])
+        n_steps, weight = int(total[_triplet.STEPS]), total[_triplet.WEIGHT]
         return EpochStatistics(
-            float(total[_triplet.LOSS] / total[_triplet.WEIGHT]) if total[_triplet.WEIGHT] else 0.0,
+            float(total[_triplet.LOSS] / weight) if weight else 0.0,
             float(total[_triplet.ZERO] / n_steps) if n_steps else 1.0,
             n_steps,
         )

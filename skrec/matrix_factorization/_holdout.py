@@ -7,8 +7,6 @@ from scipy.sparse import csr_array
 
 from skrec._kernels._partition import EXPLICIT, KNOWN, TRAIN
 
-_BLOCK_USERS = 1024
-
 
 def kinds_and_weights(matrix, batch, weight):
     """Return what each entry of `matrix` is to the engine, and its weight.
@@ -42,9 +40,14 @@ def kinds_and_weights(matrix, batch, weight):
 
 
 class Validation(NamedTuple):
-    """A share of the positives, held out of training."""
+    """A share of the positives, held out of training: to the samplers, items like any other unobserved one.
 
-    kinds: np.ndarray  # as given, with KNOWN for what is held out: neither trained on nor drawn as a negative
+    To keep them from being drawn would be to tell the model where they are, and no one can do that for the future items
+    that they stand for.
+    """
+
+    training: csr_array  # (n_users, n_items) int8, the interactions without what is held out
+    weight: np.ndarray | None  # (training.nnz,) float32
     positives: csr_array  # (n_users, n_items) held out
     excluded: csr_array  # (n_users, n_items) the other positives
 
@@ -60,13 +63,13 @@ class Validation(NamedTuple):
         return average_user_roc_auc(self.positives[users], scores, exclude=self.excluded[users])
 
 
-def hold_out(matrix, kinds, fraction, seed):
+def hold_out(matrix, weight, fraction, seed):
     """Hold out a share of each user's positives, at least one of any two; a user's only positive is trained on.
 
     Parameters
     ----------
     matrix : csr_array of shape (n_users, n_items), int8
-    kinds : ndarray of shape (nnz,), int8
+    weight : ndarray of shape (nnz,), float32, or None
     fraction : float
         Share, between 0 and 1.
     seed : int
@@ -76,27 +79,28 @@ def hold_out(matrix, kinds, fraction, seed):
     Validation
     """
     rng = np.random.default_rng([seed, 1])
-    train = np.flatnonzero(kinds == TRAIN)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[train]
-    order = np.lexsort((rng.random(len(train)), rows))
+    liked = np.flatnonzero(matrix.data > 0)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[liked]
+    order = np.lexsort((rng.random(len(liked)), rows))
     counts = np.bincount(rows, minlength=matrix.shape[0])
-    place = np.arange(len(train)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = np.arange(len(liked)) - np.repeat(np.cumsum(counts) - counts, counts)
     quota = np.where(counts > 1, np.clip(np.round(fraction * counts), 1, counts - 1), 0)
-    held = train[order[place < np.repeat(quota, counts)]]
-    if not len(held):
+    held = np.zeros(matrix.nnz, dtype=bool)
+    held[liked[order[place < np.repeat(quota, counts)]]] = True
+    if not held.any():
         raise ValueError(
             "early_stopping=True needs a user with two positives or more, to hold one out; every user has just one. "
             "Set early_stopping=False."
         )
-    kinds = kinds.copy()
-    kinds[held] = KNOWN
-    ones = np.zeros(matrix.nnz, np.int8)
-    ones[held] = 1
-    rest = (matrix.data > 0).astype(np.int8) - ones
-    return Validation(kinds, _pattern(matrix, ones), _pattern(matrix, rest))
+    return Validation(
+        _entries(matrix, ~held),
+        None if weight is None else weight[~held],
+        _entries(matrix, held),
+        _entries(matrix, (matrix.data > 0) & ~held),
+    )
 
 
-def _pattern(matrix, data):
-    part = csr_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
-    part.eliminate_zeros()
-    return part
+def _entries(matrix, kept):
+    """Return the matrix of the entries marked in `kept`."""
+    indptr = np.append(0, np.cumsum(kept))[matrix.indptr].astype(matrix.indptr.dtype)
+    return csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)

@@ -33,11 +33,9 @@ class Parameters(NamedTuple):
     def scoring(self):
         """Return user factors, item factors and item biases whose dot products and sums are the scores."""
         model = self.model
-        if model.cosine:
+        if model.cosine and self.u_norm is None:
             return model.U * model.u_scale[:, None], model.V * model.v_scale[:, None], model.bias
-        if np.all(model.w == 1.0):
-            return model.U, model.V, model.bias
-        return model.U * model.w, model.V, model.bias
+        return model.U * model.w if model.weighted else model.U, model.V, model.bias
 
     def finish(self):
         """Make the vectors of a cosine model unit vectors, in place, and keep their norms; return the parameters.
@@ -55,10 +53,7 @@ class Parameters(NamedTuple):
 
     def fitted(self):
         """Return the fitted attributes of the estimator."""
-        if self.u_norm is None:
-            users, items, biases = self.scoring()
-        else:
-            users, items, biases = self.model.U, self.model.V, self.model.bias
+        users, items, biases = self.scoring()
         return {
             "user_factors_": users,
             "item_factors_": items,

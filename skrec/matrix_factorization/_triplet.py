@@ -16,7 +16,7 @@ from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
 from skrec.samplers import MixedSampler, UniformSampler, WARPSampler
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skrec.utils._validation import check_interactions, check_pairs, count_positives, merge_interactions
+from skrec.utils._validation import check_interactions, check_pairs, merge_interactions
 
 # Pairs whose vectors are gathered at once.
 _PAIRS = 1 << 16
@@ -45,7 +45,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     learning_rate : float, default=0.2
         Step size.
     l2 : float, default=0.0
-        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet, and on its item biases, at every step. For GMF also
+        Penalty ``l2 / 2 * ||v||**2`` on each vector of a triplet, and on its item biases, at every step (a triplet
+        without a gradient is no step). For GMF also
         on how far the component weights are from 1, without which their scale and that of the vectors would be one too
         many.
     item_bias : bool, default=False
@@ -251,7 +252,14 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             self, interactions.user_ids, interactions.item_ids, seed, self if going_on else None
         )
         self._train(
-            X, y, interactions, interactions.matrix, interactions.weight, parameters, seed, max_iter=self.max_iter
+            X,
+            y,
+            interactions,
+            interactions,
+            parameters,
+            seed,
+            max_iter=self.max_iter,
+            early_stopping=self.early_stopping and self.max_iter > 0,
         )
         return self
 
@@ -281,24 +289,24 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             seed = self._seed
             merged, batch = merge_interactions(self._stored_interactions(), new)
             parameters = start_parameters(self, merged.user_ids, merged.item_ids, seed, old=self)
-        self._train(X, y, merged, batch.matrix, batch.weight, parameters, seed, max_iter=1, going_on=not first)
+        self._train(X, y, merged, batch, parameters, seed, max_iter=1, going_on=not first)
         return self
 
-    def _train(self, X, y, interactions, batch, weight, parameters, seed, *, max_iter, going_on=False):
+    def _train(self, X, y, interactions, batch, parameters, seed, *, max_iter, going_on=False, early_stopping=False):
         """Train `parameters` on the entries of `batch`, then set the fitted attributes."""
         from skrec.matrix_factorization._engine import TripletEngine
         from skrec.matrix_factorization._holdout import hold_out, kinds_and_weights
 
         loss = self._resolve_loss()
-        sampler = self._resolve_sampler(loss).fit(interactions.matrix)
-        kinds, weights = kinds_and_weights(interactions.matrix, batch, weight)
-        validation = None
-        early_stopping = self.early_stopping and not going_on and max_iter > 0
+        training, validation = interactions.matrix, None
         if early_stopping:
-            validation = hold_out(interactions.matrix, kinds, self.validation_fraction, seed)
-            kinds = validation.kinds
+            validation = hold_out(training, interactions.weight, self.validation_fraction, seed)
+            training, kinds, weights = validation.training, validation.training.data, validation.weight
+        else:
+            kinds, weights = kinds_and_weights(training, batch.matrix, batch.weight)
+        sampler = self._resolve_sampler(loss).fit(training)
         engine = TripletEngine(
-            interactions.matrix,
+            training,
             kinds,
             weights,
             parameters.model,
@@ -320,7 +328,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             # Copies: training goes on, and a callback may keep the model of an epoch.
             learnt = {name: value.copy() for name, value in parameters.fitted().items()}
             curves = {"loss_curve_": losses.copy(), "zero_gradient_share_": zeros.copy(), "n_iter_": len(losses)}
-            return {**_ids(interactions), **learnt, **curves}
+            return {**self._interaction_attributes(interactions), **learnt, **curves}
 
         with engine.threads() or nullcontext() as pool:
             for epoch in range(max_iter):
@@ -344,7 +352,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
                     break
         if early_stopping and not stopped:
             warnings.warn(
-                f"The validation AUC was still rising after max_iter={max_iter} epochs; raise max_iter.",
+                f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -383,15 +391,14 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         if isinstance(loss, WARPLoss) and not _has_warp(sampler):
             raise ValueError(
                 f"loss={self.loss!r} weights a step by the rank that WARPSampler estimates: sampler must be None, a "
-                "WARPSampler or a "
-                f"MixedSampler with one. Got {sampler!r} instead."
+                f"WARPSampler or a MixedSampler with one. Got {sampler!r} instead."
             )
         return sampler
 
     def _check_finite(self, statistics, parameters, epoch):
         model = parameters.model
         with np.errstate(over="ignore", invalid="ignore"):  # what they would warn of is what is looked for
-            total = model.U.sum() + model.V.sum() + model.bias.sum() + statistics.loss
+            total = model.U.sum() + model.V.sum() + model.bias.sum() + model.w.sum() + statistics.loss
         # An inverse norm of 0 belongs to a vector too long for float32, whose cosines would all be 0.
         vanished = model.cosine and (model.u_scale.min() == 0.0 or model.v_scale.min() == 0.0)
         if vanished or not np.isfinite(total):
@@ -478,15 +485,6 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _ids(interactions):
-    return {
-        "user_ids_": interactions.user_ids,
-        "item_ids_": interactions.item_ids,
-        "interactions_": interactions.matrix,
-        "item_popularity_": count_positives(interactions.matrix),
-    }
 
 
 def _has_warp(sampler):

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec import TripletMF
-from skrec.matrix_factorization._holdout import hold_out, kinds_and_weights
+from skrec.matrix_factorization._holdout import hold_out
 from skrec.samplers import BaseSampler
 from skrec.utils._validation import check_interactions
 
@@ -26,8 +26,7 @@ class Recorder(BaseSampler):
 def held_out(model, X, y=None):
     """What the fit of `model` held out."""
     interactions = check_interactions(clone(model), X, y)
-    kinds, _ = kinds_and_weights(interactions.matrix, interactions.matrix, None)
-    return hold_out(interactions.matrix, kinds, model.validation_fraction, model._seed)
+    return hold_out(interactions.matrix, interactions.weight, model.validation_fraction, model._seed)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def test_a_tenth_of_each_users_positives_is_held_out_and_at_least_one_of_two(pla
     np.testing.assert_array_equal(held, np.where(counts > 1, np.clip(np.round(counts / 10), 1, counts - 1), 0))
 
 
-def test_held_out_positives_are_neither_trained_on_nor_drawn(planted):
+def test_held_out_positives_are_to_training_as_if_they_were_absent(planted):
     model = clone(STOPPING).set_params(sampler=Recorder(), max_iter=2, n_iter_no_change=1)
     Recorder.pairs.clear()
     with pytest.warns(ConvergenceWarning):
@@ -88,8 +87,26 @@ def test_held_out_positives_are_neither_trained_on_nor_drawn(planted):
     rest = set(zip(*(side.tolist() for side in validation.excluded.nonzero()), strict=True))
     assert Recorder.pairs == rest
     assert not held & rest
-    draws = model.sampler_.sample(np.arange(len(model.user_ids_)), 100, random_state=0)
-    assert not (set(zip(np.repeat(np.arange(len(draws)), 100).tolist(), draws.ravel().tolist(), strict=True)) & held)
+    seen = model.sampler_.matrix_
+    assert seen.nnz == model.interactions_.nnz - len(held)
+    assert not held & set(zip(*(side.tolist() for side in seen.nonzero()), strict=True))
+
+
+def test_held_out_positives_are_drawn_as_often_as_any_unobserved_item(planted):
+    with pytest.warns(ConvergenceWarning):
+        model = clone(STOPPING).set_params(max_iter=1).fit(planted.data)
+    validation = held_out(model, planted.data)
+    n_users, n_items = validation.positives.shape
+    draws = model.sampler_.sample(np.arange(n_users), 400, random_state=0)
+    hits = np.asarray(validation.positives[np.repeat(np.arange(n_users), 400), draws.ravel()]).ravel() > 0
+    expected = np.diff(validation.positives.indptr) / (n_items - np.diff(validation.training.indptr))
+    assert hits.mean() == pytest.approx(expected.mean(), rel=0.05)
+
+
+def test_partial_fit_holds_nothing_out(planted):
+    model = clone(STOPPING).partial_fit(planted.data)
+    assert not hasattr(model, "validation_scores_")
+    assert model.sampler_.matrix_.nnz == model.interactions_.nnz
 
 
 def test_explicit_negatives_are_not_held_out():
