@@ -61,7 +61,7 @@ def _choose_loss_grad(state, s_pos, s_neg):
 
 
 # Of float32 scores, which is what training has, the logistic function and softplus, log(1 + exp(x)), are cubics between
-# nodes 1 / _NODES apart, from 0 to -_REACH: calls of exp and log1p took a third of a training step, and these are
+# nodes 1 / _NODES apart, from 0 to -_REACH: calls of exp and log1p took a good part of a training step, and these are
 # within 2e-7 of them, about the rounding of such a score. Of float64 scores they are exact.
 _NODES = 16
 _REACH = 20

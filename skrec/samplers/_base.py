@@ -177,13 +177,12 @@ class BaseSampler(BaseEstimator):
         return out.T.copy()
 
     def _random_positives(self, users, rng):
-        positives = np.full(len(users), -1, np.int32)
-        for k, u in enumerate(users):
-            row = slice(self.matrix_.indptr[u], self.matrix_.indptr[u + 1])
-            own = self.matrix_.indices[row][self.matrix_.data[row] > 0]
-            if len(own):
-                positives[k] = rng.choice(own)
-        return positives
+        """One of each user's positives, -1 for a user without any."""
+        liked = self.matrix_.data > 0
+        bounds = np.append(0, np.cumsum(liked))[self.matrix_.indptr]
+        first, n_own = bounds[users], bounds[users + 1] - bounds[users]
+        place = first + (rng.random(len(users)) * n_own).astype(np.int64)
+        return np.where(n_own > 0, np.append(self.matrix_.indices[liked], -1)[place], -1).astype(np.int32)
 
     def sampling_probability(self, items, users=None):
         """Return the probability that one draw gives each item.

@@ -11,7 +11,8 @@ class UniformSampler(BaseSampler):
     Parameters
     ----------
     exclude_positives : bool, default=True
-        Whether the user's positives are never drawn.
+        Whether the user's positives are never drawn. Where they may be, a positive drawn as its own negative is no
+        step.
     exclude_explicit : bool, default=True
         Whether the user's explicit negatives are never drawn: unobserved items only. False admits them to the pool;
         :class:`ExplicitSampler` draws nothing else.
