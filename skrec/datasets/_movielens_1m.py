@@ -154,7 +154,7 @@ def fetch_movielens_1m(*, return_X_y=False, as_frame=True, data_home=None, downl
 def fetch_movielens_1m_m1(
     *, subset="all", return_X_y=False, as_frame=True, data_home=None, download_if_missing=True, n_retries=3
 ):
-    """Load the split 'm1' of MovieLens 1M, on which much of the literature reports Recall@20 and NDCG@20.
+    """Load the split 'm1' of MovieLens 1M, on which much of the literature reports recall and NDCG at 20.
 
     895,699 positives of 6,022 users with 3,043 items, 796,244 of them to train and 99,455 to test.
 
