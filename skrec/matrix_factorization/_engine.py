@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels import _partition, _rng, _sampling, _triplet
+from skrec.samplers._base import Epoch
 from skrec.utils._threads import effective_n_jobs
 from skrec.utils._validation import kernel_array
 
@@ -19,6 +20,8 @@ _MAX_BLOCKS = 32
 _PARALLEL_BLOCKS = 8
 # Positives for which a sampler in plain Python draws at once.
 _PYTHON_BLOCK = 1 << 16
+# Sets a sampler's random numbers at the begin of an epoch apart from those of the groups of users.
+_SAMPLER = 1 << 32
 
 
 class EpochStatistics(NamedTuple):
@@ -103,6 +106,7 @@ class TripletEngine:
         if self.chunks is None or self.n_blocks > 1:
             self._cut(pool)
         stats = np.zeros((self.n_groups, 8))
+        self.sampler._begin_epoch(self.model, self.epoch, np.random.default_rng([self.seed, self.epoch, _SAMPLER]))
         state = self.sampler._make_state(self.partition, self.loss)
         if self.sampler._in_python:
             for group in range(self.n_groups):

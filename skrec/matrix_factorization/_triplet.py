@@ -15,6 +15,7 @@ from skrec.base import BaseRecommender
 from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
 from skrec.samplers import MixedSampler, UniformSampler, WARPSampler
+from skrec.utils._ids import encode_ids
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skrec.utils._validation import check_interactions, check_pairs, merge_interactions
 
@@ -304,7 +305,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             training, kinds, weights = validation.training, validation.training.data, validation.weight
         else:
             kinds, weights = kinds_and_weights(training, batch.matrix, batch.weight)
-        sampler = self._resolve_sampler(loss).fit(training)
+        ids = {"user_ids": interactions.user_ids, "item_ids": interactions.item_ids}
+        sampler = self._resolve_sampler(loss).fit(training, **ids)
         engine = TripletEngine(
             training,
             kinds,

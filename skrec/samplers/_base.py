@@ -1,6 +1,9 @@
 """What every sampler has: fit, a kernel state, a law, and a public draw."""
 
+import copy
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -9,6 +12,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skrec.utils._validation import kernel_array
+
+
+class Epoch(NamedTuple):
+    """What a sampler may look at before an epoch."""
+
+    number: int  # epochs trained before this one
+    seed: tuple[int, ...]  # entropy of the random numbers that belong to the sampler in this epoch
+    model: Any  # skrec._kernels._sampling.Model, as it stands
+    partition: Any  # skrec._kernels._partition.Partition of the epoch
+    run: Callable[[Callable, Any], None]  # run(function, arguments): the calls, on the threads of the fit
 
 
 class BaseSampler(BaseEstimator):
@@ -37,7 +50,7 @@ class BaseSampler(BaseEstimator):
     # Numbers of candidates that a draw holds at once.
     _scratch_size = 0
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, user_ids=None, item_ids=None):
         """Learn the tables that the draws need.
 
         Parameters
@@ -46,6 +59,9 @@ class BaseSampler(BaseEstimator):
             Interactions: above 0 a positive, below 0 an explicit negative, 0 unobserved.
         y : Ignored
             Not used, present for API consistency.
+        user_ids, item_ids : array-like of shape (n_users,) and (n_items,), default=None
+            Ids of the rows and columns, for samplers whose parameters name users or items. An estimator gives its own.
+            None: rows and columns are their own ids, 0, 1, 2, ...
 
         Returns
         -------
@@ -62,7 +78,9 @@ class BaseSampler(BaseEstimator):
             X.eliminate_zeros()
         self.n_features_in_ = X.shape[1]
         self.matrix_ = X
-        self._fit_tables(X)
+        user_ids = np.arange(X.shape[0]) if user_ids is None else user_ids
+        item_ids = np.arange(X.shape[1]) if item_ids is None else item_ids
+        self._fit_ids(X, user_ids, item_ids)
         return self
 
     def _check_parameters(self):
@@ -70,8 +88,25 @@ class BaseSampler(BaseEstimator):
         for name in ("exclude_positives", "exclude_explicit"):
             check_parameter(self, name, isinstance(getattr(self, name, True), (bool, np.bool_)), "a bool")
 
+    def _fit_ids(self, matrix, user_ids, item_ids):
+        """Learn what the draws need; samplers whose parameters name users or items read the ids."""
+        self._fit_tables(matrix)
+
     def _fit_tables(self, matrix):
         """Learn from the int8 matrix what the draws need."""
+
+    def _begin_epoch(self, model, epoch, rng):
+        """Prepare an epoch, before :meth:`_make_state`: refresh what depends on the model.
+
+        Parameters
+        ----------
+        model : Model
+            Parameters in training, to read.
+        epoch : int
+            How many epochs have been trained, those of earlier `partial_fit` calls included.
+        rng : numpy.random.Generator
+            Depends on the estimator's seed and on the epoch alone.
+        """
 
     @property
     def _excludes(self):
@@ -100,6 +135,25 @@ class BaseSampler(BaseEstimator):
         from skrec._kernels._sampling import BlockState
 
         return BlockState(self._excludes, np.zeros(1, np.int32), np.zeros(1, np.int64))
+
+    def _begin_epoch(self, epoch):
+        """Look at the model before each :class:`Epoch`, for samplers that follow it; `_make_state` is called next.
+
+        What is done must not depend on the number of threads: work on the user groups of the partition, or on all.
+        """
+
+    def _as_sampled(self, epoch):
+        """Return the sampler that :meth:`sample` draws from: a copy that has seen the model, or its own memory."""
+        sampler = copy.copy(self)
+        sampler._begin_epoch(epoch)
+        return sampler
+
+    def _carry_over(self, old, users, items):
+        """Take over what a sampler that was trained with before has learnt, for training that goes on.
+
+        `users` (n_users,) holds the old code of each user, `items` (n_old_items,) the new code of each old item; -1
+        where there is none. Arrays of `old` are left alone.
+        """
 
     @property
     def _in_python(self):
@@ -160,7 +214,6 @@ class BaseSampler(BaseEstimator):
         rng = seed_states(seed, 1)[0]
         indptr = kernel_array(self.matrix_.indptr, np.int64)
         partition = make_partition(indptr, n_items, 1, 1)
-        state = self._make_state(partition, loss if loss is not None else HingeLoss())
         positives = self._random_positives(users, np.random.default_rng(seed))
         model = zero_model(n_users, n_items) if recommender is None else recommender._kernel_model()
         if (len(model.U), len(model.V)) != (n_users, n_items):
@@ -168,11 +221,15 @@ class BaseSampler(BaseEstimator):
                 f"recommender must have been fitted on the {n_users} users and {n_items} items of the sampler. Got "
                 f"one of {len(model.U)} users and {len(model.V)} items."
             )
+        self._begin_epoch(model, getattr(self, "epoch_", 0), np.random.default_rng([seed, 1]))
+        state = self._make_state(partition, loss if loss is not None else HingeLoss())
+        sampler = self._as_sampled(Epoch(0, (seed, 1), model, partition, lambda call, given: [call(g) for g in given]))
+        state = sampler._make_state(partition, loss if loss is not None else HingeLoss())
         scratch = make_scratch(1, n_items, self._scratch_size)
         seen = indptr, kernel_array(self.matrix_.indices, np.int32), kernel_array(self.matrix_.data, np.int8)
         out = np.empty((n_samples, len(users)), np.int32)
         for k in range(n_samples):
-            state = self._refill(state, users, positives, np.random.default_rng([seed, k]), np.zeros(1, np.int64))
+            state = sampler._refill(state, users, positives, np.random.default_rng([seed, k]), np.zeros(1, np.int64))
             sample_many(state, users, positives, *seen, partition.items, model, scratch, rng, out[k])
         return out.T.copy()
 

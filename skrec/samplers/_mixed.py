@@ -1,5 +1,7 @@
 """Weighted mixtures of samplers."""
 
+import copy
+
 import numpy as np
 from sklearn.base import clone
 
@@ -98,8 +100,15 @@ class MixedSampler(BaseComposition, BaseSampler):
         check_parameter(self, "samplers", good, "a list of (name, sampler, share of at least 0), one share above 0")
         self._validate_names(names)
 
-    def _fit_tables(self, matrix):
-        self.samplers_ = [(name, clone(sampler).fit(matrix), share) for name, sampler, share in self.samplers]
+    def _fit_ids(self, matrix, user_ids, item_ids):
+        self.samplers_ = [
+            (name, clone(sampler).fit(matrix, user_ids=user_ids, item_ids=item_ids), share)
+            for name, sampler, share in self.samplers
+        ]
+
+    def _begin_epoch(self, model, epoch, rng):
+        for part in self._parts:
+            part._begin_epoch(model, epoch, rng)
 
     def _leaves(self):
         """Yield each fitted sampler and its share; mixtures within are taken apart: a kernel cannot nest them."""
@@ -134,6 +143,25 @@ class MixedSampler(BaseComposition, BaseSampler):
         for part in self._parts:
             bits |= part._excludes
         return bits
+
+    def _begin_epoch(self, epoch):
+        for number, part in enumerate(self._parts):
+            part._begin_epoch(epoch._replace(seed=(*epoch.seed, number)))
+
+    def _as_sampled(self, epoch):
+        sampler = copy.copy(self)
+        sampler.samplers_ = [
+            (name, part._as_sampled(epoch._replace(seed=(*epoch.seed, number))), share)
+            for number, (name, part, share) in enumerate(self.samplers_)
+        ]
+        return sampler
+
+    def _carry_over(self, old, users, items):
+        if isinstance(old, MixedSampler):
+            before = {name: part for name, part, _ in old.samplers_}
+            for name, part, _ in self.samplers_:
+                if name in before:
+                    part._carry_over(before[name], users, items)
 
     def _shares(self):
         return np.array([share for _, share in self._leaves()], dtype=np.float64)
