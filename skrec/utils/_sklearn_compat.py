@@ -3,6 +3,7 @@
 import functools
 
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, MissingValues, Options, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -17,6 +18,8 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "fit_sigmoid",
+    "take_rows",
 ]
 
 
@@ -39,3 +42,12 @@ def fit_context(method):
             raise
 
     return all_or_nothing
+
+
+def fit_sigmoid(scores, is_positive):
+    """Fit Platt's sigmoid; return slope and intercept of the log-odds, for scores that rise with the positives."""
+    # Here, as importing sklearn.calibration at the top would slow down the import of every estimator.
+    from sklearn.calibration import _sigmoid_calibration
+
+    slope, intercept = _sigmoid_calibration(scores, is_positive)
+    return -slope, -intercept

@@ -14,6 +14,7 @@ from skrec.utils._sklearn_compat import check_sample_weight
 
 __all__ = [
     "Interactions",
+    "check_feedback",
     "check_interactions",
     "check_pairs",
     "column_name",
@@ -75,7 +76,7 @@ def check_interactions(estimator, X, y=None, sample_weight=None, *, user=0, item
     """
     users, items = _id_columns(estimator, X, user=user, item=item, reset=reset)
     n_rows = len(users)
-    positive = None if y is None else _check_feedback(y, n_rows)
+    positive = None if y is None else check_feedback(y, n_rows)
     weight = None
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, users, ensure_non_negative=True, dtype=np.float32, copy=True)
@@ -240,8 +241,8 @@ def _take(column, rows):
     return column.iloc[rows] if hasattr(column, "iloc") else column[rows]
 
 
-def _check_feedback(y, n_rows):
-    """Whether each row is a positive."""
+def check_feedback(y, n_rows):
+    """Check `y` and tell whether each row is a positive; bool of shape (n_rows,)."""
     series = nw.from_native(y, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         if series.is_null().any():
