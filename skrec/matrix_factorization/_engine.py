@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels import _partition, _rng, _sampling, _triplet
-from skrec.samplers._base import Epoch
 from skrec.utils._threads import effective_n_jobs
 from skrec.utils._validation import kernel_array
 
@@ -106,7 +105,10 @@ class TripletEngine:
         if self.chunks is None or self.n_blocks > 1:
             self._cut(pool)
         stats = np.zeros((self.n_groups, 8))
-        self.sampler._begin_epoch(self.model, self.epoch, np.random.default_rng([self.seed, self.epoch, _SAMPLER]))
+        rng = np.random.default_rng([self.seed, self.epoch, _SAMPLER])
+        self.sampler._begin_epoch(
+            self.model, self.epoch, rng, self.partition, lambda call, arguments: self._map(pool, call, arguments)
+        )
         state = self.sampler._make_state(self.partition, self.loss)
         if self.sampler._in_python:
             for group in range(self.n_groups):

@@ -307,6 +307,12 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             kinds, weights = kinds_and_weights(training, batch.matrix, batch.weight)
         ids = {"user_ids": interactions.user_ids, "item_ids": interactions.item_ids}
         sampler = self._resolve_sampler(loss).fit(training, **ids)
+        if (going_on or self.warm_start) and hasattr(self, "sampler_"):
+            sampler._carry_over(
+                self.sampler_,
+                encode_ids(interactions.user_ids, self.user_ids_),
+                encode_ids(self.item_ids_, interactions.item_ids),
+            )
         engine = TripletEngine(
             training,
             kinds,

@@ -1,9 +1,7 @@
 """What every sampler has: fit, a kernel state, a law, and a public draw."""
 
 import copy
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -12,16 +10,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skrec.utils._validation import kernel_array
-
-
-class Epoch(NamedTuple):
-    """What a sampler may look at before an epoch."""
-
-    number: int  # epochs trained before this one
-    seed: tuple[int, ...]  # entropy of the random numbers that belong to the sampler in this epoch
-    model: Any  # skrec._kernels._sampling.Model, as it stands
-    partition: Any  # skrec._kernels._partition.Partition of the epoch
-    run: Callable[[Callable, Any], None]  # run(function, arguments): the calls, on the threads of the fit
 
 
 class BaseSampler(BaseEstimator):
@@ -95,8 +83,10 @@ class BaseSampler(BaseEstimator):
     def _fit_tables(self, matrix):
         """Learn from the int8 matrix what the draws need."""
 
-    def _begin_epoch(self, model, epoch, rng):
+    def _begin_epoch(self, model, epoch, rng, partition, run):
         """Prepare an epoch, before :meth:`_make_state`: refresh what depends on the model.
+
+        Sets attributes, and does not write into arrays that `fit` has made unless :meth:`_as_sampled` copies them.
 
         Parameters
         ----------
@@ -106,6 +96,11 @@ class BaseSampler(BaseEstimator):
             How many epochs have been trained, those of earlier `partial_fit` calls included.
         rng : numpy.random.Generator
             Depends on the estimator's seed and on the epoch alone.
+        partition : Partition
+            How users and items are cut in this epoch.
+        run : callable
+            ``run(function, arguments)`` calls the function with each argument, on the threads of the fit. What is done
+            must not depend on their number: work on ``range(n_groups)`` of the partition's user groups, or on all.
         """
 
     @property
@@ -136,16 +131,10 @@ class BaseSampler(BaseEstimator):
 
         return BlockState(self._excludes, np.zeros(1, np.int32), np.zeros(1, np.int64))
 
-    def _begin_epoch(self, epoch):
-        """Look at the model before each :class:`Epoch`, for samplers that follow it; `_make_state` is called next.
-
-        What is done must not depend on the number of threads: work on the user groups of the partition, or on all.
-        """
-
-    def _as_sampled(self, epoch):
-        """Return the sampler that :meth:`sample` draws from: a copy that has seen the model, or its own memory."""
+    def _as_sampled(self, model, rng, partition):
+        """Return the sampler that :meth:`sample` draws from: a copy that has seen the model."""
         sampler = copy.copy(self)
-        sampler._begin_epoch(epoch)
+        sampler._begin_epoch(model, getattr(self, "epoch_", 0), rng, partition, run_in_turn)
         return sampler
 
     def _carry_over(self, old, users, items):
@@ -221,9 +210,7 @@ class BaseSampler(BaseEstimator):
                 f"recommender must have been fitted on the {n_users} users and {n_items} items of the sampler. Got "
                 f"one of {len(model.U)} users and {len(model.V)} items."
             )
-        self._begin_epoch(model, getattr(self, "epoch_", 0), np.random.default_rng([seed, 1]))
-        state = self._make_state(partition, loss if loss is not None else HingeLoss())
-        sampler = self._as_sampled(Epoch(0, (seed, 1), model, partition, lambda call, given: [call(g) for g in given]))
+        sampler = self._as_sampled(model, np.random.default_rng([seed, 1]), partition)
         state = sampler._make_state(partition, loss if loss is not None else HingeLoss())
         scratch = make_scratch(1, n_items, self._scratch_size)
         seen = indptr, kernel_array(self.matrix_.indices, np.int32), kernel_array(self.matrix_.data, np.int8)
@@ -289,6 +276,12 @@ class BaseSampler(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def run_in_turn(function, arguments):
+    """Call the function with each argument: what a sampler is given in place of threads."""
+    for argument in arguments:
+        function(argument)
 
 
 def check_parameter(estimator, name, allowed, what):

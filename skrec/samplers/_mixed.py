@@ -106,9 +106,9 @@ class MixedSampler(BaseComposition, BaseSampler):
             for name, sampler, share in self.samplers
         ]
 
-    def _begin_epoch(self, model, epoch, rng):
+    def _begin_epoch(self, model, epoch, rng, partition, run):
         for part in self._parts:
-            part._begin_epoch(model, epoch, rng)
+            part._begin_epoch(model, epoch, rng, partition, run)
 
     def _leaves(self):
         """Yield each fitted sampler and its share; mixtures within are taken apart: a kernel cannot nest them."""
@@ -144,15 +144,10 @@ class MixedSampler(BaseComposition, BaseSampler):
             bits |= part._excludes
         return bits
 
-    def _begin_epoch(self, epoch):
-        for number, part in enumerate(self._parts):
-            part._begin_epoch(epoch._replace(seed=(*epoch.seed, number)))
-
-    def _as_sampled(self, epoch):
+    def _as_sampled(self, model, rng, partition):
         sampler = copy.copy(self)
         sampler.samplers_ = [
-            (name, part._as_sampled(epoch._replace(seed=(*epoch.seed, number))), share)
-            for number, (name, part, share) in enumerate(self.samplers_)
+            (name, part._as_sampled(model, rng, partition), share) for name, part, share in self.samplers_
         ]
         return sampler
 
