@@ -11,11 +11,13 @@ __version__ = "0.1.0.dev0"
 
 _ESTIMATORS = {
     "EASERecommender": "skrec.baselines",
+    "PosNegRetriever": "skrec.compose",
     "PopularityRecommender": "skrec.baselines",
     "TripletMF": "skrec.matrix_factorization",
 }
 _SUBPACKAGES = (
     "baselines",
+    "compose",
     "datasets",
     "exceptions",
     "losses",

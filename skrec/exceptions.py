@@ -3,7 +3,7 @@
 All warnings are :class:`UserWarning`, and :func:`warnings.filterwarnings` can silence each, or make it an error.
 """
 
-__all__ = ["ColdStartWarning", "DivergenceError", "LeakageWarning", "NoPositivesWarning"]
+__all__ = ["ColdStartWarning", "DivergenceError", "LeakageWarning", "NoNegativesWarning", "NoPositivesWarning"]
 
 
 class LeakageWarning(UserWarning):
@@ -24,6 +24,10 @@ class ColdStartWarning(UserWarning):
 
 class NoPositivesWarning(UserWarning):
     """The training rows or the test rows hold no positive: nothing to learn from, or nothing to rank."""
+
+
+class NoNegativesWarning(UserWarning):
+    """The training rows hold no explicit negative, and the estimator is made to learn from them."""
 
 
 class DivergenceError(ArithmeticError):

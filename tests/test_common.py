@@ -36,7 +36,12 @@ RECOMMENDERS = sorted(
     for name in skrec.__all__
     if inspect.isclass(getattr(skrec, name)) and issubclass(getattr(skrec, name), BaseEstimator)
 )
-QUICK = {"TripletMF": {"max_iter": 3, "n_components": 8, "random_state": 0}}
+QUICK = {
+    "TripletMF": {"max_iter": 3, "n_components": 8, "random_state": 0},
+    "PosNegRetriever": {"positive": TripletMF(max_iter=3, n_components=8), "random_state": 0},
+}
+# Some tests give rows without explicit negatives, of which PosNegRetriever warns.
+pytestmark = pytest.mark.filterwarnings("ignore::skrec.exceptions.NoNegativesWarning")
 
 
 def make(name, **parameters):
@@ -294,6 +299,7 @@ def test_skrub_may_stand_in_front(data):
 
 GRIDS = {
     "EASERecommender": {"l2": [1.0, 100.0]},
+    "PosNegRetriever": {"calibration": ["zscore", "rank"], "weight": [0.1, 1.0], "positive__n_components": [4, 8]},
     "TripletMF": {"sampler": [UniformSampler(), PopularitySampler()], "n_components": [4, 8]},
     "PopularityRecommender": {"on_unknown": ["popular"]},
 }
@@ -389,8 +395,8 @@ def test_planted_preferences_are_found_better_than_by_popularity(name):
     groups = 4
     X = np.array([(u, i) for u in range(120) for i in range(60) if u % groups == i % groups and rng.random() < 0.6])
     held = np.arange(len(X)) % 5 == 0
-    parameters = {"max_iter": 40} if name == "TripletMF" else {}
-    model = make(name, **parameters).fit(X[~held])
+    longer = {"TripletMF": {"max_iter": 40}, "PosNegRetriever": {"positive__max_iter": 40}}
+    model = make(name).set_params(**longer.get(name, {})).fit(X[~held])
     # The items of the user's group in neither set cannot be told from those held out: the best possible is 0.94.
     assert model.score(X[held]) > 0.92
     assert PopularityRecommender().fit(X[~held]).score(X[held]) < 0.7

@@ -25,6 +25,7 @@ ALLOWED = {
     "base": {"_kernels", "utils", "metrics", "exceptions"},
     **dict.fromkeys(ESTIMATORS, {"_kernels", "utils", "samplers", "losses", "base", "metrics", "exceptions"}),
 }
+ALLOWED["compose"] = ESTIMATORS | ALLOWED["baselines"]
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 
