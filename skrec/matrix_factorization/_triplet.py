@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from skrec.base import BaseRecommender
 from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
-from skrec.samplers import MixedSampler, UniformSampler, WARPSampler
+from skrec.samplers import UniformSampler, WARPSampler
+from skrec.samplers._mixed import Mixture
 from skrec.utils._ids import encode_ids
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skrec.utils._validation import check_interactions, check_pairs, merge_interactions
@@ -399,7 +400,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         if isinstance(loss, WARPLoss) and not _has_warp(sampler):
             raise ValueError(
                 f"loss={self.loss!r} weights a step by the rank that WARPSampler estimates: sampler must be None, a "
-                f"WARPSampler or a MixedSampler with one. Got {sampler!r} instead."
+                f"WARPSampler or a mixture with one. Got {sampler!r} instead."
             )
         return sampler
 
@@ -496,6 +497,6 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
 
 def _has_warp(sampler):
-    if isinstance(sampler, MixedSampler):
-        return any(_has_warp(part) for _, part, _ in sampler.samplers)
+    if isinstance(sampler, Mixture):
+        return any(_has_warp(part) for _, part, _ in sampler._given())
     return isinstance(sampler, WARPSampler)

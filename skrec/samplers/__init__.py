@@ -1,10 +1,15 @@
 """Samplers of negatives: estimators that are given to an estimator as its ``sampler``, and tuned as such."""
 
+from skrec.samplers._adaptive import AdaptiveOversamplingSampler
+from skrec.samplers._band import RankBandSampler
 from skrec.samplers._base import BaseSampler
+from skrec.samplers._curriculum import CurriculumSampler
 from skrec.samplers._dynamic import DynamicSampler, WARPSampler
 from skrec.samplers._explicit import ExplicitSampler
+from skrec.samplers._hardness import HardnessAdaptiveSampler
 from skrec.samplers._mixed import MixedSampler
 from skrec.samplers._popularity import PopularitySampler
+from skrec.samplers._rejected import RejectedSampler
 from skrec.samplers._uniform import UniformSampler
 
 # Parts for draws and losses in Numba. Fetched when asked for: they import numba.
@@ -20,11 +25,16 @@ _KERNEL_NAMES = {
 }
 
 __all__ = [
+    "AdaptiveOversamplingSampler",
     "BaseSampler",
+    "CurriculumSampler",
     "DynamicSampler",
     "ExplicitSampler",
+    "HardnessAdaptiveSampler",
     "MixedSampler",
     "PopularitySampler",
+    "RankBandSampler",
+    "RejectedSampler",
     "UniformSampler",
     "WARPSampler",
     *_KERNEL_NAMES,

@@ -9,112 +9,28 @@ from skrec.samplers._base import BaseSampler, check_parameter, is_real
 from skrec.utils._sklearn_compat import BaseComposition
 
 
-class MixedSampler(BaseComposition, BaseSampler):
-    """Draw each negative from one of several samplers, chosen with fixed shares.
+class Mixture(BaseSampler):
+    """What samplers that choose one of several have in common: fitted, these are `samplers_`, each with its share."""
 
-    Parameters
-    ----------
-    samplers : list of (str, sampler, float)
-        Name, sampler and share of each. Shares are 0 or more and are divided by their sum. Parameters are set by name,
-        as in :class:`~sklearn.ensemble.VotingClassifier`: ``hard__n_candidates``.
-
-    Attributes
-    ----------
-    samplers_ : list of (str, sampler, float)
-        Fitted clones.
-    n_features_in_ : int
-        Number of items.
-    matrix_ : csr_array of shape (n_users, n_items), int8
-        Interactions that it was fitted on.
-
-    Notes
-    -----
-    A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is
-    never drawn is what at least one of the samplers excludes.
-
-    Examples
-    --------
-    >>> from skrec.samplers import DynamicSampler, MixedSampler, UniformSampler
-    >>> mixed = MixedSampler([("easy", UniformSampler(), 0.5), ("hard", DynamicSampler(), 0.5)])
-    >>> mixed.set_params(hard__n_candidates=20).get_params()["hard__n_candidates"]
-    20
-    """
-
-    def __init__(self, samplers):
-        self.samplers = samplers
-
-    def get_params(self, deep=True):
-        """Return the parameters, those of the samplers under their names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to return the parameters of the samplers too.
-
-        Returns
-        -------
-        dict
-        """
-        params = {"samplers": self.samplers}
-        if deep:
-            for name, sampler, _ in self._triples():
-                params[name] = sampler
-                params.update({f"{name}__{key}": value for key, value in sampler.get_params(deep=True).items()})
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, of the samplers by ``name__parameter``; ``name`` replaces a sampler.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters and their values.
-
-        Returns
-        -------
-        self : object
-        """
-        if "samplers" in params:
-            self.samplers = params.pop("samplers")
-        own = {name for name, _, _ in self._triples()}
-        replaced = {name: params.pop(name) for name in list(params) if name in own}
-        if replaced:
-            self.samplers = [(name, replaced.get(name, sampler), share) for name, sampler, share in self.samplers]
-        BaseSampler.set_params(self, **params)
-        return self
-
-    def _triples(self):
-        try:
-            return [(name, sampler, share) for name, sampler, share in self.samplers]
-        except (TypeError, ValueError):
-            return []
-
-    def _check_parameters(self):
-        triples = self._triples()
-        names = [name for name, _, _ in triples]
-        good = (
-            bool(triples)
-            and all(hasattr(sampler, "_make_state") and is_real(share, 0) for _, sampler, share in triples)
-            and sum(share for _, _, share in triples) > 0
-        )
-        check_parameter(self, "samplers", good, "a list of (name, sampler, share of at least 0), one share above 0")
-        self._validate_names(names)
+    def _given(self):
+        """Return the samplers that were given, unfitted, each with its name and share."""
+        raise NotImplementedError
 
     def _fit_ids(self, matrix, user_ids, item_ids):
         self.samplers_ = [
             (name, clone(sampler).fit(matrix, user_ids=user_ids, item_ids=item_ids), share)
-            for name, sampler, share in self.samplers
+            for name, sampler, share in self._given()
         ]
 
     def _begin_epoch(self, model, epoch, rng, partition, run):
-        for part in self._parts:
-            part._begin_epoch(model, epoch, rng, partition, run)
+        for _, sampler, _ in self.samplers_:
+            sampler._begin_epoch(model, epoch, rng, partition, run)
 
     def _leaves(self):
         """Yield each fitted sampler and its share; mixtures within are taken apart: a kernel cannot nest them."""
         total = sum(share for _, _, share in self.samplers_)
         for _, sampler, share in self.samplers_:
-            if isinstance(sampler, MixedSampler):
+            if isinstance(sampler, Mixture):
                 for leaf, own_share in sampler._leaves():
                     yield leaf, own_share * share / total
             else:
@@ -152,7 +68,7 @@ class MixedSampler(BaseComposition, BaseSampler):
         return sampler
 
     def _carry_over(self, old, users, items):
-        if isinstance(old, MixedSampler):
+        if isinstance(old, Mixture):
             before = {name: part for name, part, _ in old.samplers_}
             for name, part, _ in self.samplers_:
                 if name in before:
@@ -184,3 +100,101 @@ class MixedSampler(BaseComposition, BaseSampler):
         parts = zip(self._parts, state.states, strict=True)
         states = tuple(part._refill(own, users, positives, rng, cursor) for part, own in parts)
         return state._replace(states=states, cursor=cursor)
+
+
+class MixedSampler(BaseComposition, Mixture):
+    """Draw each negative from one of several samplers, chosen with fixed shares.
+
+    Parameters
+    ----------
+    samplers : list of (str, sampler, float)
+        Name, sampler and share of each. Shares are 0 or more and are divided by their sum. Parameters are set by name,
+        as in :class:`~sklearn.ensemble.VotingClassifier`: ``hard__n_candidates``. The share of the sampler called
+        "hard" is the parameter ``hard_share``.
+
+    Attributes
+    ----------
+    samplers_ : list of (str, sampler, float)
+        Fitted clones.
+    n_features_in_ : int
+        Number of items.
+    matrix_ : csr_array of shape (n_users, n_items), int8
+        Interactions that it was fitted on.
+
+    Notes
+    -----
+    A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is
+    never drawn is what at least one of the samplers excludes.
+
+    Examples
+    --------
+    >>> from skrec.samplers import DynamicSampler, MixedSampler, UniformSampler
+    >>> mixed = MixedSampler([("easy", UniformSampler(), 0.5), ("hard", DynamicSampler(), 0.5)])
+    >>> mixed.set_params(hard__n_candidates=20, hard_share=0.01).get_params()["hard__n_candidates"]
+    20
+    >>> mixed.samplers[1]
+    ('hard', DynamicSampler(n_candidates=20), 0.01)
+    """
+
+    def __init__(self, samplers):
+        self.samplers = samplers
+
+    def get_params(self, deep=True):
+        """Return the parameters, those of the samplers and their shares under their names.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the parameters of the samplers too.
+
+        Returns
+        -------
+        dict
+        """
+        params = {"samplers": self.samplers}
+        if deep:
+            for name, sampler, share in self._given():
+                params[name], params[f"{name}_share"] = sampler, share
+                params.update({f"{name}__{key}": value for key, value in sampler.get_params(deep=True).items()})
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, of samplers by ``name__parameter``; ``name`` replaces a sampler, ``name_share`` its share.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+        """
+        if "samplers" in params:
+            self.samplers = params.pop("samplers")
+        own = {key for name, _, _ in self._given() for key in (name, f"{name}_share")}
+        replaced = {key: params.pop(key) for key in list(params) if key in own}
+        if replaced:
+            self.samplers = [
+                (name, replaced.get(name, sampler), replaced.get(f"{name}_share", share))
+                for name, sampler, share in self.samplers
+            ]
+        BaseSampler.set_params(self, **params)
+        return self
+
+    def _given(self):
+        try:
+            return [(name, sampler, share) for name, sampler, share in self.samplers]
+        except (TypeError, ValueError):
+            return []
+
+    def _check_parameters(self):
+        triples = self._given()
+        names = [name for name, _, _ in triples]
+        good = (
+            bool(triples)
+            and all(hasattr(sampler, "_make_state") and is_real(share, 0) for _, sampler, share in triples)
+            and sum(share for _, _, share in triples) > 0
+        )
+        check_parameter(self, "samplers", good, "a list of (name, sampler, share of at least 0), one share above 0")
+        self._validate_names([*names, *(f"{name}_share" for name in names)])
