@@ -1,7 +1,8 @@
 """Recommender models as true scikit-learn estimators.
 
 The estimators are importable from here; all else lives in a subpackage: :mod:`skrec.samplers`,
-:mod:`skrec.losses`, :mod:`skrec.metrics`, :mod:`skrec.model_selection`, :mod:`skrec.datasets`. Importing is lazy:
+:mod:`skrec.losses`, :mod:`skrec.metrics`, :mod:`skrec.model_selection`, :mod:`skrec.preprocessing`,
+:mod:`skrec.datasets`. Importing is lazy:
 ``import skrec`` costs next to nothing, and numba is loaded when the first estimator is fitted.
 """
 
@@ -24,6 +25,7 @@ _SUBPACKAGES = (
     "matrix_factorization",
     "metrics",
     "model_selection",
+    "preprocessing",
     "samplers",
 )
 __all__ = [*_ESTIMATORS, *_SUBPACKAGES, "__version__"]

@@ -22,8 +22,11 @@ ALLOWED = {
     "metrics": {"_kernels", "utils", "exceptions"},
     "model_selection": {"utils", "exceptions"},
     "datasets": {"utils", "exceptions"},
+    "preprocessing": {"utils", "exceptions"},
     "base": {"_kernels", "utils", "metrics", "exceptions"},
-    **dict.fromkeys(ESTIMATORS, {"_kernels", "utils", "samplers", "losses", "base", "metrics", "exceptions"}),
+    **dict.fromkeys(
+        ESTIMATORS, {"_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"}
+    ),
 }
 ALLOWED["compose"] = ESTIMATORS | ALLOWED["baselines"]
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
