@@ -11,8 +11,8 @@ from skrec._kernels._sampling import draw_uniform, is_excluded, register_draw, s
 
 # Redraws after hitting excluded items before the nearest admitted one is looked for.
 _MAX_REDRAWS = 32
-# Coordinates are sorted by the upper 24 bits of their float32, three digits of eight bits.
-_DIGITS = 3
+# Coordinates are sorted as integers of 16 bits, from the smallest to the largest of a block, by two digits.
+_LEVELS = 65535.0
 _RADIX = 256
 # A positive that scores so low that its target hardness is undefined asks for the hardest candidate.
 _LEAST_LEVEL = 1e-6
@@ -26,33 +26,36 @@ class OversamplingState(NamedTuple):
 
     excludes: int
     log_ratio: float  # log of the probability of a rank over that of the rank before
+    mass: np.ndarray  # (n_blocks,) float64: exp(log_ratio * size) - 1, by which the law is cut at the block's size
     period: float  # draws for each item of a block until its orders are made anew
     orders: np.ndarray  # (n_rows, n_items) int32: positions in their block, largest coordinate first
     spread: np.ndarray  # (n_blocks, n_rows) float32: standard deviation over the block's items
     left: np.ndarray  # (n_blocks,) int64: draws left until then
+    user: np.ndarray  # (n_blocks,) int32: whom `cumulative` belongs to, -1 for no one
+    cumulative: np.ndarray  # (n_blocks, n_rows) float32: sums of the user's coordinates times their spread
     block: np.ndarray  # (n_items,) int32
     keys: np.ndarray  # (n_items,) float32, scratch of each block
-    bits: np.ndarray  # the same memory as uint32
     pairs: np.ndarray  # (2, n_items) uint64, scratch
-    counts: np.ndarray  # (n_blocks, 3, 256) int32, scratch
+    counts: np.ndarray  # (n_blocks, 2, 256) int32, scratch
 
 
 def make_oversampling_state(excludes, log_ratio, partition, n_rows):
     """Allocate the state for one epoch; the first draw from each block fills what it needs."""
     n_items, n_blocks = len(partition.items), len(partition.item_starts) - 1
-    keys = np.empty(n_items, np.float32)
     return OversamplingState(
         excludes,
         log_ratio,
+        np.expm1(np.diff(partition.item_starts) * log_ratio),
         max(math.log(n_items), 1.0),
         np.empty((n_rows, n_items), np.int32),
         np.empty((n_blocks, n_rows), np.float32),
         np.zeros(n_blocks, np.int64),
+        np.empty(n_blocks, np.int32),
+        np.empty((n_blocks, n_rows), np.float32),
         partition.block,
-        keys,
-        keys.view(np.uint32),
+        np.empty(n_items, np.float32),
         np.empty((2, n_items), np.uint64),
-        np.empty((n_blocks, _DIGITS, _RADIX), np.int32),
+        np.empty((n_blocks, 2, _RADIX), np.int32),
     )
 
 
@@ -76,62 +79,66 @@ def _user_coordinate(model, row, u):
 def refresh_orders(state, b, items, start, size, model):
     """Sort the items of block b by each coordinate, and measure how far the coordinate spreads.
 
-    Cost: O(n_rows * size); coordinates that agree in the upper 24 bits keep the order of their positions.
+    Cost: O(n_rows * size). Coordinates that agree to a 65,535th of their range keep the order of their positions.
     """
-    counts = state.counts[b]
+    keys, counts = state.keys[start : start + size], state.counts[b]
+    pairs, sorted_once = state.pairs[0, start : start + size], state.pairs[1, start : start + size]
     for row in range(state.orders.shape[0]):
-        total, squares = 0.0, 0.0
-        for p in range(start, start + size):
-            x = _coordinate(model, row, items[p])
-            state.keys[p] = x
+        for p in range(size):
+            keys[p] = _coordinate(model, row, items[start + p])
+        total, squares, least, largest = 0.0, 0.0, keys[0], keys[0]
+        for p in range(size):
+            x = keys[p]
             total += x
             squares += x * x
+            least, largest = min(least, x), max(largest, x)
         state.spread[b, row] = math.sqrt(max(squares / size - (total / size) ** 2, 0.0))
+        scale = np.float32(_LEVELS) / (largest - least) if largest > least else np.float32(0.0)
         counts[:] = 0
-        for p in range(start, start + size):
-            bits = np.uint64(state.bits[p])
-            # Ascending in this order of unsigned integers is descending in the floats.
-            ordered = bits if bits >> np.uint64(31) else bits ^ np.uint64(0x7FFFFFFF)
-            for digit in range(_DIGITS):
-                counts[digit, (ordered >> np.uint64(8 + 8 * digit)) & np.uint64(255)] += 1
-            state.pairs[0, p] = ordered << np.uint64(32) | np.uint64(p - start)
-        for digit in range(_DIGITS):
-            before = 0
-            for value in range(_RADIX):
-                here = counts[digit, value]
-                counts[digit, value] = before
-                before += here
-            shift = np.uint64(40 + 8 * digit)
-            source, target = state.pairs[digit & 1], state.pairs[1 - (digit & 1)]
-            for p in range(start, start + size):
-                value = (source[p] >> shift) & np.uint64(255)
-                at = counts[digit, value]
-                counts[digit, value] = at + 1
-                target[start + at] = source[p]
-        last = state.pairs[_DIGITS & 1]
-        for p in range(start, start + size):
-            state.orders[row, p] = np.int32(last[p] & np.uint64(0xFFFFFFFF))
+        for p in range(size):
+            level = np.uint64(np.int64((largest - keys[p]) * scale))
+            low, high = level & np.uint64(255), (level >> np.uint64(8)) & np.uint64(255)
+            counts[0, low] += 1
+            counts[1, high] += 1
+            pairs[p] = high << np.uint64(40) | low << np.uint64(32) | np.uint64(p)
+        low_before, high_before = np.int32(0), np.int32(0)
+        for value in range(_RADIX):
+            low_here, high_here = counts[0, value], counts[1, value]
+            counts[0, value], counts[1, value] = low_before, high_before
+            low_before += low_here
+            high_before += high_here
+        for p in range(size):
+            value = (pairs[p] >> np.uint64(32)) & np.uint64(255)
+            sorted_once[counts[0, value]] = pairs[p]
+            counts[0, value] += 1
+        for p in range(size):
+            value = sorted_once[p] >> np.uint64(40)
+            state.orders[row, start + counts[1, value]] = np.int32(sorted_once[p] & np.uint64(0xFFFFFFFF))
+            counts[1, value] += 1
 
 
 @kernel
-def _draw_coordinate(state, b, u, model, rng):
-    """Draw a coordinate in proportion to the user's times its spread, all alike where these are 0."""
-    n_rows = state.orders.shape[0]
+def _weigh_coordinates(state, b, u, model):
+    """Sum the user's coordinates times their spread."""
     total = np.float32(0.0)
-    for k in range(model.U.shape[1]):
-        total += abs(model.U[u, k] * model.w[k]) * state.spread[b, k]
-    scale = model.u_scale[u] if model.cosine else np.float32(1.0)
-    bias = state.spread[b, n_rows - 1] if n_rows > model.U.shape[1] else np.float32(0.0)
-    left = np.float32(next_float(rng)) * (scale * total + bias)
-    left -= bias
-    if left < 0.0:
-        return n_rows - 1
-    left /= scale
-    for k in range(model.U.shape[1]):
-        left -= abs(model.U[u, k] * model.w[k]) * state.spread[b, k]
-        if left < 0.0:
-            return k
-    return next_below(rng, n_rows)
+    for row in range(state.orders.shape[0]):
+        total += abs(_user_coordinate(model, row, u)) * state.spread[b, row]
+        state.cumulative[b, row] = total
+    state.user[b] = u
+
+
+@kernel
+def _draw_coordinate(cumulative, rng):
+    """Draw a coordinate in proportion to the steps of `cumulative`, all alike where there are none."""
+    n = cumulative.shape[0]
+    total = cumulative[n - 1]
+    if not total > 0.0:
+        return next_below(rng, n)
+    x = np.float32(next_float(rng)) * total
+    row = np.int32(0)
+    for k in range(n - 1):  # counted without a branch: vector instructions beat a search that cannot be predicted
+        row += np.int32(cumulative[k] <= x)
+    return np.int64(row)
 
 
 @register_draw(OversamplingState)
@@ -141,12 +148,14 @@ def draw_oversampling_state(state, u, i, s_pos, pool, model, rng):
     if state.left[b] <= 0:
         refresh_orders(state, b, pool.items, pool.start, pool.size, model)
         state.left[b] = np.int64(pool.size * state.period)
+        state.user[b] = -1
     state.left[b] -= 1
-    mass = math.expm1(pool.size * state.log_ratio)
+    if state.user[b] != u:  # the positives of a user follow each other, and share this
+        _weigh_coordinates(state, b, u, model)
     row, place, step = 0, np.int64(0), np.int64(1)
     for _ in range(_MAX_REDRAWS):
-        row = _draw_coordinate(state, b, u, model, rng)
-        rank = min(np.int64(math.log1p(next_float(rng) * mass) / state.log_ratio), pool.size - 1)
+        row = _draw_coordinate(state.cumulative[b], rng)
+        rank = min(np.int64(math.log(1.0 + next_float(rng) * state.mass[b]) / state.log_ratio), pool.size - 1)
         upward = _user_coordinate(model, row, u) < 0.0
         place, step = (pool.size - 1 - rank, np.int64(-1)) if upward else (rank, np.int64(1))
         position = np.int64(state.orders[row, pool.start + place])

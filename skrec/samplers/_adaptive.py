@@ -4,6 +4,9 @@ import numpy as np
 
 from skrec.samplers._base import BaseSampler, check_parameter, is_real
 
+# A log of the ratio of successive probabilities so near to 0 that the law is uniform.
+_UNIFORM = -1e-9
+
 
 class AdaptiveOversamplingSampler(BaseSampler):
     """Items by an exponential law of their rank in a coordinate of the model that matters to the user: AOBPR.
@@ -32,14 +35,14 @@ class AdaptiveOversamplingSampler(BaseSampler):
     a rank r by the exponential law, cut at the number of items; the negative is the r-th item of the coordinate's
     order, from its top where p_uf is above 0, from its bottom otherwise. An item bias is one more coordinate, on which
     the user has 1. An excluded item is drawn again; after 32 times the next admitted item of the order is taken.
-    Orders and deviations are made anew every ``n log n`` draws.
+    Orders and deviations are made anew every ``n log n`` draws; the weights of a user's coordinates once for the
+    positives that the user has in a block.
 
     An epoch's items are dealt into blocks, and ranks, orders and deviations are those of the block. The ratio of the
     law within a block is set so that the rank in the whole catalogue follows the exponential law with `scale`, and
     there are never more blocks than allow this.
 
-    Cost: O(n_components) a draw, and the sorting, amortised, O(n_components) more. Memory: 4 bytes a number of the item
-    factors.
+    Cost, amortised: O(n_components) a draw. Memory: 4 bytes a number of the item factors.
 
     References
     ----------
@@ -87,5 +90,5 @@ class AdaptiveOversamplingSampler(BaseSampler):
         # block is one of 1 - (1 - q) / n_blocks in the catalogue.
         n_blocks = len(partition.item_starts) - 1
         with np.errstate(divide="ignore"):
-            log_ratio = float(np.log1p(-min(n_blocks * self._first_share, 1.0)))
+            log_ratio = min(float(np.log1p(-min(n_blocks * self._first_share, 1.0))), _UNIFORM)
         return make_oversampling_state(self._excludes, log_ratio, partition, self._n_rows)

@@ -8,7 +8,7 @@ class HardnessAdaptiveSampler(BaseSampler):
 
     Parameters
     ----------
-    n_candidates : int, default=8
+    n_candidates : int, default=5
         Candidates drawn uniformly with replacement for each step. The paper takes 16 or 32, at the cost of as many
         scores.
     alpha : float, default=0.1
@@ -51,7 +51,7 @@ class HardnessAdaptiveSampler(BaseSampler):
     0.2
     """
 
-    def __init__(self, n_candidates=8, alpha=0.1, beta=0.4, p=-2.0, exclude_positives=True, exclude_explicit=True):
+    def __init__(self, n_candidates=5, alpha=0.1, beta=0.4, p=-2.0, exclude_positives=True, exclude_explicit=True):
         self.n_candidates = n_candidates
         self.alpha = alpha
         self.beta = beta
