@@ -29,6 +29,7 @@ import skrec
 from skrec import EASERecommender, PopularityRecommender, TripletMF
 from skrec.datasets import make_interactions
 from skrec.model_selection import LeaveLastOut, UserKFold
+from skrec.preprocessing import FeatureEncoder
 from skrec.samplers import MixedSampler, PopularitySampler, UniformSampler, WARPSampler
 
 RECOMMENDERS = sorted(
@@ -49,7 +50,11 @@ def make(name, **parameters):
 
 
 @parametrize_with_checks(
-    [*(make(name) for name in RECOMMENDERS), TripletMF(max_iter=3, sampler=PopularitySampler(), loss="bpr")],
+    [
+        *(make(name) for name in RECOMMENDERS),
+        TripletMF(max_iter=3, sampler=PopularitySampler(), loss="bpr"),
+        FeatureEncoder(),
+    ],
 )
 def test_scikit_learn_checks(estimator, check):
     """No check is expected to fail."""

@@ -53,7 +53,8 @@ class NumericColumn(NamedTuple):
 
     def encode(self, column, what):
         found = kind_of(column)
-        if found != "nothing" and (found == "date") is not (self.kind == "date") or found in ("values", "lists"):
+        expected = ("date",) if self.kind == "date" else ("number", "flag")
+        if found not in (*expected, "nothing"):
             raise TypeError(f"{what} was {self.kind} when fitted, and now holds {_describe(found)}.")
         x = _finite_numbers(column, what)
         missing = np.isnan(x)
