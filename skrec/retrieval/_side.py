@@ -1,0 +1,174 @@
+"""One side of a two-tower model: sums of embedding rows, hidden layers, and the way back."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec._kernels import _block
+from skrec.utils._validation import kernel_array
+
+_DECAY_1, _DECAY_2 = 0.9, 0.99
+# Fewer numbers than this are not worth a second thread.
+_WORTH_A_THREAD = 1 << 16
+_PARTS = 4
+_EPS = 1e-12
+
+
+class Parameter(NamedTuple):
+    """A table of weights and Adam's memory of it, by row."""
+
+    weights: np.ndarray  # (n, width) float32
+    first: np.ndarray
+    second: np.ndarray
+    counts: np.ndarray  # (n,) int32: steps that each row has made
+
+
+def make_parameter(n, width, scale, rng):
+    """Return a parameter of normal weights."""
+    weights = (rng.standard_normal((n, width), dtype=np.float32) * np.float32(scale)).astype(np.float32)
+    return Parameter(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(n, np.int32))
+
+
+class Bag(NamedTuple):
+    """One input of a tower: a sparse matrix whose rows are multiplied with an embedding table."""
+
+    parameter: Parameter
+    matrix: object  # csr_array (n_rows, n_inputs) float32; None: the identity
+    dropout: float  # share of each row's entries left out in a step, the others scaled up by the row's root law
+
+
+class Pass(NamedTuple):
+    """What a forward pass leaves for the way back."""
+
+    codes: np.ndarray
+    output: np.ndarray
+    lengths: np.ndarray
+    bags: list
+    activations: list
+
+
+class Side:
+    """A tower: ``normalise(layers(sum of bags))``.
+
+    Parameters
+    ----------
+    n_rows : int
+        Users, or items.
+    bags : list of Bag
+    layers : list of (Parameter, Parameter)
+        Weights (n_in, n_out) and offsets (1, n_out) of dense layers; ReLU after each but the last.
+    normalised : bool
+        Whether the output is scaled to length 1.
+    l2 : float
+        Added to the gradient, times the weights, of rows that are stepped.
+    """
+
+    def __init__(self, n_rows, bags, layers, *, normalised, l2):
+        self.n_rows, self.bags, self.layers = n_rows, bags, layers
+        self.normalised, self.l2 = normalised, l2
+        self.width = bags[0].parameter.weights.shape[1]
+
+    def forward(self, codes, rng=None, pool=None):
+        """Embed some rows; with `rng`, as in training (entries are dropped)."""
+        everything = len(codes) == self.n_rows
+        first, *others = self.bags
+        if first.matrix is None:
+            out = first.parameter.weights.copy() if everything else first.parameter.weights[codes]
+            used = [None]
+        else:
+            out = np.zeros((len(codes), self.width), np.float32)
+            others, used = self.bags, []
+        for bag in others:
+            if bag.matrix is None:
+                out += bag.parameter.weights if everything else bag.parameter.weights[codes]
+                used.append(None)
+                continue
+            rows = bag.matrix if everything else bag.matrix[codes]
+            indptr, columns = rows.indptr.astype(np.int64), rows.indices
+            values = rows.data if rng is None or not bag.dropout else _drop(indptr, rows.data, bag.dropout, rng)
+            self._by_rows(pool, out, _block.add_bags, indptr, columns, values, bag.parameter.weights, out)
+            used.append((indptr, columns, values))
+        activations = []
+        for place, (weights, offsets) in enumerate(self.layers):
+            activations.append(out)
+            out = out @ weights.weights
+            out += offsets.weights
+            if place + 1 < len(self.layers):
+                np.maximum(out, 0, out=out)
+        lengths = np.empty(len(codes) if self.normalised else 0, np.float32)
+        if self.normalised:
+            self._by_rows(pool, out, _block.normalise_rows, out, lengths, _EPS)
+        return Pass(codes, out, lengths, used, activations)
+
+    def backward(self, done, gradient, rate, pool=None):
+        """Step the parameters of a pass; `gradient` is with respect to its output and is overwritten."""
+        if self.normalised:
+            self._by_rows(pool, gradient, _block.back_through_norm, done.output, done.lengths, gradient)
+        for place in range(len(self.layers) - 1, -1, -1):
+            weights, offsets = self.layers[place]
+            inputs = done.activations[place]
+            d_weights, d_offsets = inputs.T @ gradient, gradient.sum(axis=0, keepdims=True)
+            gradient = gradient @ weights.weights.T
+            if place > 0:
+                gradient *= inputs > 0
+            self._step(weights, np.arange(len(d_weights), dtype=np.int32), d_weights, rate, pool)
+            self._step(offsets, np.zeros(1, np.int32), d_offsets, rate, pool)
+        for bag, entries in zip(self.bags, done.bags, strict=True):
+            if entries is None:
+                self._step(bag.parameter, done.codes, gradient, rate, pool)
+            else:
+                self._step_bag(bag.parameter, entries, gradient, rate, pool)
+
+    def _step_bag(self, parameter, entries, gradient, rate, pool):
+        indptr, columns, values = entries
+        n_inputs = len(parameter.weights)
+        place_of = np.full(n_inputs, -1, np.int32)
+        touched = np.empty(min(len(columns), n_inputs), np.int32)
+        n = _block.number_distinct(columns, place_of, touched)
+        places = place_of[columns]
+        starts = np.empty(n + 1, np.int64)
+        entry_rows, order = np.empty(len(columns), np.int32), np.empty(len(columns), np.int32)
+        _block.transpose_block(indptr, places, starts, entry_rows, order)
+        summed = np.zeros((n, gradient.shape[1]), np.float32)
+        self._by_rows(pool, summed, _block.add_transposed, summed, gradient, starts, entry_rows, order, values)
+        self._step(parameter, touched[:n], summed, rate, pool)
+
+    def _step(self, parameter, codes, gradient, rate, pool):
+        table, first, second, counts = parameter
+        rest = codes, table, first, second, counts, gradient, rate, _DECAY_1, _DECAY_2, self.l2
+        self._by_rows(pool, gradient, _block.adam_rows, *rest)
+
+    @staticmethod
+    def _by_rows(pool, like, kernel, *arguments):
+        """Call a kernel on ranges of the rows of `like`, side by side where that is worth it."""
+        parts = split(len(like), _PARTS if like.size > _WORTH_A_THREAD else 1)
+        work(pool, lambda part: kernel(part, *arguments), parts)
+
+
+def _drop(indptr, values, share, rng):
+    """Leave entries out at random; the row's others grow such that a row of equal values keeps its length's law."""
+    kept = rng.random(len(values), dtype=np.float32) >= share
+    lengths = np.diff(indptr)
+    n_kept = np.add.reduceat(np.append(kept, False), indptr[:-1])[: len(lengths)] * (lengths > 0)
+    growth = np.sqrt(lengths / np.maximum(n_kept, 1)).astype(np.float32)
+    return values * kept * np.repeat(growth, lengths)
+
+
+def split(n, parts):
+    """Cut range(n) into at most `parts` ranges of about equal length, as pairs of int."""
+    parts = max(1, min(parts, n))
+    bounds = [n * p // parts for p in range(parts + 1)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def work(pool, function, arguments):
+    """Call a function on each argument, by the threads of a pool where there is one; return the results in order."""
+    return list(map(function, arguments) if pool is None else pool.map(function, arguments))
+
+
+def as_bag_matrix(matrix):
+    """Return a csr_array of float32 with int32 columns, as the kernels want it."""
+    matrix = matrix.tocsr()
+    matrix.sort_indices()
+    matrix.data, matrix.indices = kernel_array(matrix.data, np.float32), kernel_array(matrix.indices, np.int32)
+    return matrix
