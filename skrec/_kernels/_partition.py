@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels._jit import kernel
-from skrec._kernels._rng import shuffle
+from skrec._kernels._rng import next_float, shuffle
 
 # Kinds of entries: the signs of an interaction matrix, and one more.
 TRAIN = 1  # a positive
@@ -106,3 +106,12 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
             if weighted:
                 word_weights[at] = weights[t]
             cursors[b] = at + 1
+
+
+@kernel(inline=False)
+def leave_out(partition, group, indptr, indices, kinds, kept, rng, out):
+    """Copy the kinds of a group's entries to `out`, a share ``1 - kept[item]`` of the positives as `KNOWN`."""
+    for t in range(indptr[partition.user_starts[group]], indptr[partition.user_starts[group + 1]]):
+        out[t] = kinds[t]
+        if kinds[t] == TRAIN and kept[indices[t]] < 1.0 and next_float(rng) >= kept[indices[t]]:
+            out[t] = KNOWN

@@ -19,8 +19,10 @@ _MAX_BLOCKS = 32
 _PARALLEL_BLOCKS = 8
 # Positives for which a sampler in plain Python draws at once.
 _PYTHON_BLOCK = 1 << 16
-# Sets a sampler's random numbers at the begin of an epoch apart from those of the groups of users.
+# Set random numbers of an epoch apart from those of the groups of users: a sampler's at its begin, and those that
+# choose which positives are left out.
 _SAMPLER = 1 << 32
+_LEFT_OUT = 2 << 32
 
 
 class EpochStatistics(NamedTuple):
@@ -65,12 +67,17 @@ class TripletEngine:
     seed, epoch : int
         What the random numbers of the next epoch come from.
     n_jobs : int or None
+    kept : ndarray of shape (n_items,), float64, or None
+        Share of each item's positives that an epoch trains on; None: all.
     """
 
-    def __init__(self, matrix, kinds, weight, model, optimizer, sampler, loss, *, seed, epoch, n_jobs):
+    def __init__(self, matrix, kinds, weight, model, optimizer, sampler, loss, *, seed, epoch, n_jobs, kept=None):
         self.indptr = kernel_array(matrix.indptr, np.int64)
         self.indices = kernel_array(matrix.indices, np.int32)
-        self.kinds = kernel_array(kinds, np.int8)
+        self.kinds = self.epoch_kinds = kernel_array(kinds, np.int8)
+        self.kept = None if kept is None else kernel_array(kept, np.float64)
+        if kept is not None:
+            self.epoch_kinds = np.empty_like(self.kinds)
         self.weights = np.empty(0, np.float32) if weight is None else kernel_array(weight, np.float32)
         self.model, self.optimizer = model, optimizer
         self.sampler, self.loss, self.loss_state = sampler, loss, loss._make_state()
@@ -102,7 +109,9 @@ class TripletEngine:
         rngs = _rng.seed_states([self.seed, self.epoch], self.n_groups + 1)
         if self.n_blocks > 1:
             _partition.deal_items(self.partition, rngs[-1])
-        if self.chunks is None or self.n_blocks > 1:
+        if self.kept is not None:
+            self._leave_out(pool)
+        if self.chunks is None or self.n_blocks > 1 or self.kept is not None:
             self._cut(pool)
         stats = np.zeros((self.n_groups, 8))
         rng = np.random.default_rng([self.seed, self.epoch, _SAMPLER])
@@ -163,6 +172,16 @@ class TripletEngine:
             self.model.w[:] = self.group_w[groups].mean(axis=0)
             self.group_w[:] = self.model.w
 
+    def _leave_out(self, pool):
+        """Choose which positives this epoch does not train on."""
+        rngs = _rng.seed_states([self.seed, self.epoch, _LEFT_OUT], self.n_groups)
+        arguments = self.indptr, self.indices, self.kinds, self.kept
+        self._map(
+            pool,
+            lambda g: _partition.leave_out(self.partition, g, *arguments, rngs[g], self.epoch_kinds),
+            range(self.n_groups),
+        )
+
     def _cut(self, pool):
         """Sort the interactions into chunks."""
         arguments = self.indptr, self.indices
@@ -185,7 +204,7 @@ class TripletEngine:
                 self.partition,
                 g,
                 *arguments,
-                self.kinds,
+                self.epoch_kinds,
                 self.weights,
                 self.last_user[g],
                 cursors[g],
@@ -200,7 +219,7 @@ class TripletEngine:
         """Users and items of the group's training positives, in the order of training."""
         first, last = self.partition.user_starts[group], self.partition.user_starts[group + 1]
         rows = slice(self.indptr[first], self.indptr[last])
-        train = self.kinds[rows] == _partition.TRAIN
+        train = self.epoch_kinds[rows] == _partition.TRAIN
         users = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(self.indptr[first : last + 1]))
         return users[train], self.indices[rows][train]
 

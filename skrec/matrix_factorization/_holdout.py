@@ -39,6 +39,14 @@ def kinds_and_weights(matrix, batch, weight):
     return kinds, weights
 
 
+def scale_weights(weight, matrix, item_weight):
+    """Return the weights of the entries of `matrix` times those of their items, float32; None stands for ones."""
+    if item_weight is None:
+        return weight
+    own = item_weight.astype(np.float32)[matrix.indices]
+    return own if weight is None else own * weight
+
+
 class Validation(NamedTuple):
     """A share of the positives, held out of training: to the samplers, items like any other unobserved one.
 

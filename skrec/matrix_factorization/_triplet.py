@@ -41,6 +41,10 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     sampler : sampler or None, default=None
         Where negatives come from, see :mod:`skrec.samplers`. None: :class:`~skrec.samplers.UniformSampler`, for
         ``loss="warp"`` :class:`~skrec.samplers.WARPSampler`.
+    positive_sampler : positive sampler or None, default=None
+        Which positives an epoch trains on, or with what weight:
+        :class:`~skrec.samplers.PopularityDownSampler` or :class:`~skrec.samplers.InversePropensityWeighter`. None: all,
+        alike.
     optimizer : {"adagrad", "adam", "sgd"}, default="adagrad"
         AdaGrad and Adam keep one or two numbers beside each number of a vector, and steps of rows that a triplet does
         not contain are not made (lazy).
@@ -105,6 +109,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         AUC on the held-out positives after each epoch; only with `early_stopping`.
     sampler_ : sampler
         Fitted clone of `sampler`.
+    positive_sampler_ : positive sampler or None
+        Fitted clone of `positive_sampler`.
     loss_ : loss object
         Loss that was used.
     n_iter_ : int
@@ -166,6 +172,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         "similarity": [StrOptions({"cosine", "dot", "gmf"})],
         "loss": [StrOptions(set(_LOSSES)), HasMethods(["_make_state"])],
         "sampler": [HasMethods(["fit", "_make_state"]), None],
+        "positive_sampler": [HasMethods(["fit", "_kept", "_weight"]), None],
         "optimizer": [StrOptions({"adagrad", "adam", "sgd"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "l2": [Interval(Real, 0, None, closed="left")],
@@ -188,6 +195,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         similarity="cosine",
         loss="hinge",
         sampler=None,
+        positive_sampler=None,
         optimizer="adagrad",
         learning_rate=0.2,
         l2=0.0,
@@ -209,6 +217,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         self.similarity = similarity
         self.loss = loss
         self.sampler = sampler
+        self.positive_sampler = positive_sampler
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.l2 = l2
@@ -297,7 +306,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     def _train(self, X, y, interactions, batch, parameters, seed, *, max_iter, going_on=False, early_stopping=False):
         """Train `parameters` on the entries of `batch`, then set the fitted attributes."""
         from skrec.matrix_factorization._engine import TripletEngine
-        from skrec.matrix_factorization._holdout import hold_out, kinds_and_weights
+        from skrec.matrix_factorization._holdout import hold_out, kinds_and_weights, scale_weights
 
         loss = self._resolve_loss()
         training, validation = interactions.matrix, None
@@ -314,10 +323,11 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
                 encode_ids(interactions.user_ids, self.user_ids_),
                 encode_ids(self.item_ids_, interactions.item_ids),
             )
+        positives = None if self.positive_sampler is None else clone(self.positive_sampler).fit(training)
         engine = TripletEngine(
             training,
             kinds,
-            weights,
+            weights if positives is None else scale_weights(weights, training, positives._weight()),
             parameters.model,
             parameters.optimizer,
             sampler,
@@ -325,6 +335,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             seed=seed,
             epoch=getattr(self, "_epoch", 0) if going_on or self.warm_start else 0,
             n_jobs=self.n_jobs,
+            kept=None if positives is None else positives._kept(),
         )
         context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -374,7 +385,7 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             setattr(self, name, value)
         self._parameters = parameters
         self._seed, self._epoch = seed, engine.epoch
-        self.loss_, self.sampler_ = loss, sampler
+        self.loss_, self.sampler_, self.positive_sampler_ = loss, sampler, positives
         self.loss_curve_, self.zero_gradient_share_, self.n_iter_ = losses, zeros, len(losses)
         if early_stopping:
             self.validation_scores_ = aucs

@@ -9,6 +9,7 @@ from skrec.samplers._explicit import ExplicitSampler
 from skrec.samplers._hardness import HardnessAdaptiveSampler
 from skrec.samplers._mixed import MixedSampler
 from skrec.samplers._popularity import PopularitySampler
+from skrec.samplers._positive import InversePropensityWeighter, PopularityDownSampler
 from skrec.samplers._rejected import RejectedSampler
 from skrec.samplers._uniform import UniformSampler
 
@@ -31,7 +32,9 @@ __all__ = [
     "DynamicSampler",
     "ExplicitSampler",
     "HardnessAdaptiveSampler",
+    "InversePropensityWeighter",
     "MixedSampler",
+    "PopularityDownSampler",
     "PopularitySampler",
     "RankBandSampler",
     "RejectedSampler",
