@@ -41,7 +41,7 @@ class BlockLossState(NamedTuple):
 
 @kernel
 def exp32(x):
-    """e^x of a float32 of at most 88 within 2e-7, in operations that vectorise; e^-60 below -60 (Cephes' polynomial)."""
+    """e^x of a float32 of at most 88 within 2e-7, e^-60 below -60, in operations that vectorise (Cephes' polynomial)."""
     x = max(x, _LOWEST)
     n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     f = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
@@ -128,7 +128,7 @@ def keep_hardest(z, n, scratch):
 
 @kernel
 def softmax_row(z, positives, weights, temperature, own):
-    """Sampled or full softmax, each positive against all negatives and, if `own`, itself. z: logits, positives: scores.
+    """Return the softmax loss, each positive against all negatives and, if `own`, itself. z: logits, positives: scores.
 
     In place: z and positives become derivatives with respect to the logits.
     """
