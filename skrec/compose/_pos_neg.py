@@ -47,7 +47,7 @@ class PosNegRetriever(BaseRecommender):
         - "platt" and "isotonic": log-odds that a pair is one of the model's own kind rather than an unobserved one,
           by a sigmoid or by a non-decreasing map, learnt from pairs held out of a first training; see Notes.
         - None: scores as they are, for models whose scores already are log-odds.
-    weight : float, default=0.5
+    weight : float, default=0.2
         How much the penalty counts, at least 0. With 0 the ranking is that of `positive`. Read whenever scores are
         made, so that it may be changed without another fit.
     validation_fraction : float, default=0.2
@@ -155,7 +155,7 @@ class PosNegRetriever(BaseRecommender):
         negative=None,
         *,
         calibration="zscore",
-        weight=0.5,
+        weight=0.2,
         validation_fraction=0.2,
         user=0,
         item=1,
@@ -385,25 +385,21 @@ class PosNegRetriever(BaseRecommender):
             raise ValueError("furthest needs explicit negatives, and no training row had y <= 0.")
         if self.on_unknown == "error":
             encode_ids(users, self.negative_.user_ids_, "users", allow_unknown=False)
-        return _Furthest(self).recommend(
+        view = _Furthest()
+        vars(view).update(vars(self))
+        return view.recommend(
             users, n_recommendations, exclude_seen=exclude_seen, candidates=candidates, exclude=exclude
         )
 
 
-class _Furthest(BaseRecommender):
+class _Furthest(PosNegRetriever):
     """A fitted PosNegRetriever seen from the other end: its dislikes, turned around."""
 
-    def __init__(self, model):
-        self.model = model
-        self.on_unknown = model.on_unknown
-        self.user_ids_, self.item_ids_ = model.user_ids_, model.item_ids_
-        self.interactions_, self.item_popularity_ = model.interactions_, model.item_popularity_
-
     def _score_users(self, user_codes):
-        users, items = self.model._places["negative"]
+        users, items = self._places["negative"]
         scores = np.empty((len(user_codes), len(items)), dtype=np.float32)
         known = users[user_codes] >= 0
-        block = -self.model.negative_._score_block(users[user_codes[known]])[:, items]
+        block = -self.negative_._score_block(users[user_codes[known]])[:, items]
         block[:, items < 0] = -np.inf
         scores[known] = block
         scores[~known] = self._score_unknown_user()
