@@ -6,12 +6,14 @@ from skrec.samplers._base import BaseSampler
 from skrec.samplers._curriculum import CurriculumSampler
 from skrec.samplers._dynamic import DynamicSampler, WARPSampler
 from skrec.samplers._explicit import ExplicitSampler
+from skrec.samplers._gain import GainSampler
 from skrec.samplers._hardness import HardnessAdaptiveSampler
 from skrec.samplers._mixed import MixedSampler
 from skrec.samplers._popularity import PopularitySampler
 from skrec.samplers._positive import InversePropensityWeighter, PopularityDownSampler
 from skrec.samplers._rejected import RejectedSampler
 from skrec.samplers._uniform import UniformSampler
+from skrec.samplers._variance import VarianceSampler
 
 # Parts for draws and losses in Numba. Fetched when asked for: they import numba.
 _KERNEL_NAMES = {
@@ -31,6 +33,7 @@ __all__ = [
     "CurriculumSampler",
     "DynamicSampler",
     "ExplicitSampler",
+    "GainSampler",
     "HardnessAdaptiveSampler",
     "InversePropensityWeighter",
     "MixedSampler",
@@ -39,6 +42,7 @@ __all__ = [
     "RankBandSampler",
     "RejectedSampler",
     "UniformSampler",
+    "VarianceSampler",
     "WARPSampler",
     *_KERNEL_NAMES,
 ]
