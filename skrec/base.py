@@ -195,7 +195,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
                 kept = block[cells]
                 block[:] = -np.inf
                 block[cells] = kept
-            items[batch], scores[batch] = _best(block, n_recommendations, columns)
+            items[batch], scores[batch] = best_of(block, n_recommendations, columns)
         return self._item_labels(items), scores
 
     @available_if(lambda self: hasattr(self, "_item_vectors"))
@@ -231,7 +231,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
             known = np.flatnonzero(codes[batch] >= 0)
             block[known, codes[batch][known]] = -np.inf
             block[codes[batch] < 0] = self._score_unknown_user()
-            found[batch], similarities[batch] = _best(block, n_recommendations)
+            found[batch], similarities[batch] = best_of(block, n_recommendations)
         return self._item_labels(found), similarities
 
     def score(self, X, y=None, sample_weight=None):
@@ -398,7 +398,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         return tags
 
 
-def _best(block, n, columns=None):
+def best_of(block, n, columns=None):
     """Pick the `n` highest scores of each row, among `columns` (sorted) where given."""
     from skrec._kernels._topk import top_k
 

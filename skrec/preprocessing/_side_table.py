@@ -65,6 +65,22 @@ def align_features(frame, ids, name, *, id_column=None):
     return table[rows[present].tolist()].to_native(), present
 
 
+def table_ids(frame, name, *, id_column=None):
+    """Return the distinct ids that a table has rows for.
+
+    Parameters
+    ----------
+    frame, name, id_column
+        As in `align_features`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    where, column, _ = _split_off_ids(nw.from_native(frame, eager_only=True), id_column)
+    return factorize(column, f"{name} (ids in {where})")[1]
+
+
 def encode_side(encoder, frame, ids, name, *, fit, id_column=None):
     """Encode the features of ids, whether the table has them or not.
 

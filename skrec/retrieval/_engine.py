@@ -27,18 +27,15 @@ class Entries:
     weight : ndarray of shape (nnz,), float32, or None
     trained : ndarray of shape (nnz,), bool
         Which entries are trained on.
-    known : ndarray of shape (nnz,), bool
-        Which positives are kept from the negatives; a held-out one is not.
     """
 
-    def __init__(self, matrix, weight, trained, known):
+    def __init__(self, matrix, weight, trained):
         users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
         order = np.lexsort((~trained, users))
         self.indptr = matrix.indptr.astype(np.int64)
         self.items = matrix.indices[order].astype(np.int32)
         self.own = trained[order].astype(np.int8)
-        kinds = np.where(matrix.data > 0, known.astype(np.int8), np.int8(-1))
-        self.kinds = kinds[order]
+        self.kinds = np.sign(matrix.data)[order].astype(np.int8)
         weights = np.ones(matrix.nnz, np.float32) if weight is None else np.asarray(weight, np.float32)
         weights = np.where(trained, weights, 0)[order].astype(np.float32)
         # A user's loss is divided by the root of the user's weight: between each user alike and each positive alike.

@@ -34,7 +34,8 @@ class Bag(NamedTuple):
 
     parameter: Parameter
     matrix: object  # csr_array (n_rows, n_inputs) float32; None: the identity
-    dropout: float  # share of each row's entries left out in a step, the others scaled up by the row's root law
+    dropout: float  # share of each row's entries left out in a step
+    trains: bool  # whether a step changes the table
 
 
 class Pass(NamedTuple):
@@ -61,11 +62,13 @@ class Side:
         Whether the output is scaled to length 1.
     l2 : float
         Added to the gradient, times the weights, of rows that are stepped.
+    trains : bool
+        Whether a step changes the layers.
     """
 
-    def __init__(self, n_rows, bags, layers, *, normalised, l2):
+    def __init__(self, n_rows, bags, layers, *, normalised, l2, trains=True):
         self.n_rows, self.bags, self.layers = n_rows, bags, layers
-        self.normalised, self.l2 = normalised, l2
+        self.normalised, self.l2, self.trains = normalised, l2, trains
         self.width = bags[0].parameter.weights.shape[1]
 
     def forward(self, codes, rng=None, pool=None):
@@ -111,9 +114,12 @@ class Side:
             gradient = gradient @ weights.weights.T
             if place > 0:
                 gradient *= inputs > 0
-            self._step(weights, np.arange(len(d_weights), dtype=np.int32), d_weights, rate, pool)
-            self._step(offsets, np.zeros(1, np.int32), d_offsets, rate, pool)
+            if self.trains:
+                self._step(weights, np.arange(len(d_weights), dtype=np.int32), d_weights, rate, pool)
+                self._step(offsets, np.zeros(1, np.int32), d_offsets, rate, pool)
         for bag, entries in zip(self.bags, done.bags, strict=True):
+            if not bag.trains:
+                continue
             if entries is None:
                 self._step(bag.parameter, done.codes, gradient, rate, pool)
             else:

@@ -1,0 +1,773 @@
+"""The two-tower retriever."""
+
+import copy
+import warnings
+from contextlib import nullcontext
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import TransformerMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, check_scalar, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.base import BaseRecommender, best_of
+from skrec.exceptions import DivergenceError
+from skrec.losses import BPRLoss, CosineContrastiveLoss, HingeLoss, SoftmaxLoss
+from skrec.preprocessing import FeatureEncoder
+from skrec.preprocessing._side_table import encode_side
+from skrec.samplers import UniformSampler
+from skrec.utils._ids import encode_ids
+from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
+from skrec.utils._validation import Interactions, check_interactions, check_pairs, merge_interactions
+
+_LOSSES = {"softmax": SoftmaxLoss, "bpr": BPRLoss, "hinge": HingeLoss, "contrastive": CosineContrastiveLoss}
+# What "auto" means for the temperature of a loss.
+_TEMPERATURE = {"cosine": 0.17, "dot": 1.0}
+# The whole catalogue is scored for each user of a step unless it is more than so many times the shared negatives: the
+# products then cost more than the loss of what a sample does not show.
+_EXACT_UP_TO = 8
+# Epochs of the users' own vectors in `fold_in`, whose problem is convex but for the normalisation.
+_FOLD_IN_EPOCHS = 20
+_PAIRS = 1 << 16
+
+
+class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender):
+    r"""Retriever of two towers: vectors of users and of items, from ids, histories and features, trained by softmax.
+
+    A user's vector is the sum of the user's own embedding, the mean embedding of the user's history and the embeddings
+    of the user's features; an item's likewise, without a history. Hidden layers may follow. The score is the cosine of
+    the two vectors. Training goes through blocks of users: each positive of a user competes with the whole catalogue,
+    or with items drawn for the block.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length of the vectors.
+    similarity : {"cosine", "dot"}, default="cosine"
+        Score of a user and an item. The default temperature of the losses suits cosines.
+    loss : {"softmax", "bpr", "hinge", "contrastive"} or loss object, default="softmax"
+        What a user's scores cost, see :mod:`skrec.losses`. Over a block, "bpr" and "hinge" compare every positive of a
+        user with every negative: the group-wise losses.
+    sampler : sampler or None, default=None
+        Where the negatives that a block shares come from: :class:`~skrec.samplers.UniformSampler`,
+        :class:`~skrec.samplers.PopularitySampler`, :class:`~skrec.samplers.InBatchSampler` or a
+        :class:`~skrec.samplers.MixedSampler` of them. Softmax losses correct for its law. None: the whole catalogue
+        where that costs at most 8 times as much as the sample, else uniform ones.
+    n_negatives : int, default=2048
+        Negatives that are drawn for a block, where a sampler is used.
+    n_hard_negatives : int or None, default=None
+        Keep only so many of a user's negatives, those of the highest logits. None: all.
+    explicit_negative_weight : float, default=1.0
+        Weight of the user's explicit negatives beside items that were not seen: 0 leaves them out, 1 makes no
+        difference, more pushes them down. Softmax losses only; the others know 0 and not 0.
+    user_embedding, item_embedding : bool, default=True
+        Whether users and items have embeddings of their own. False: only their features (and history) tell them apart.
+    history_weight : float, default=0.5
+        Weight of the sum of the embeddings of the items of a user's history over the root of their number; 0: none.
+    history_dropout : float, default=0.3
+        Share of a user's history that is left out in each step, so that a positive does not only predict itself.
+    hidden_layers : tuple of int, default=()
+        Widths of ReLU layers of each tower; a linear one to `n_components` follows. Without any the tower is the sum.
+    user_encoder, item_encoder : transformer or None, default=None
+        Turns a table of features into a matrix of numbers; cloned and fitted. None:
+        :class:`~skrec.preprocessing.FeatureEncoder` with its defaults.
+    learning_rate : float, default=0.05
+        Step size of Adam, which falls linearly to 0 over `max_iter` epochs. In `partial_fit` it stays.
+    l2 : float, default=0.0
+        Added to a gradient, times the weights, for each row that is stepped.
+    batch_size : int, default=128
+        Users of a block.
+    max_iter : int, default=30
+        Epochs. In each, every user with a positive is in one block.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of each user's positives and to stop when their average per-user ROC
+        AUC has not risen by `tol` for `n_iter_no_change` epochs. The best vectors are kept.
+    validation_fraction : float, default=0.1
+        Share to hold out.
+    n_iter_no_change : int, default=5
+        Patience of early stopping, in epochs.
+    tol : float, default=1e-4
+        Rise of the AUC that counts.
+    index : index or None, default=None
+        Finds the items in `recommend`, as :class:`~skrec.retrieval.ApproximateIndex`; cloned, and fitted on the items'
+        vectors. None: all items are scored.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the vectors of the last fit.
+    user, item : int or str, default=0 and 1
+        Position or name of the column of `X` that holds user ids and item ids.
+    on_unknown : {"popular", "error"}, default="popular"
+        What to do with users who are neither in the training rows nor in the table of features: rank by popularity, or
+        raise.
+    n_jobs : int or None, default=None
+        Threads; None is 1 and -1 is all cores. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed. The same seed and data give the same bits.
+    verbose : int, default=0
+        Above 0: print a line an epoch.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        Output of the users' tower, of length 1 with ``similarity="cosine"``.
+    item_factors_ : ndarray of shape (n_items, n_components), float32
+        Output of the items' tower.
+    user_ids_, item_ids_ : ndarray
+        Ids of the training rows.
+    user_encoder_, item_encoder_ : transformer
+        Fitted encoders, where features were given.
+    engine_ : {"exact", "sampled"}
+        Whether positives competed with the whole catalogue or with a sample.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+    validation_scores_ : list of float
+        Validation AUC of each epoch, with early stopping.
+    n_iter_ : int
+        Number of epochs trained.
+    loss_, sampler_, index_ : object
+        The loss, the fitted sampler (None where ``engine_ == "exact"``) and the fitted index (None without one).
+    interactions_ : csr_array of shape (n_users, n_items), int8
+        The training rows: 1 positive, -1 explicit negative.
+    item_popularity_ : ndarray of shape (n_items,), int64
+        Number of users who have a positive with each item.
+    n_features_in_ : int
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` has any.
+
+    See Also
+    --------
+    TripletMF : One triplet at a time, with samplers of hard negatives.
+
+    Notes
+    -----
+    With :math:`z_{ui} = \cos(p_u, q_i) / \tau` the default loss is, over the positives :math:`S_u` of a user,
+
+    .. math:: L_u = \frac{1}{\sqrt{|S_u|}} \sum_{i \in S_u}
+              \Big( \log \big( e^{z_{ui}} + \sum_{j \notin S_u} e^{z_{uj}} \big) - z_{ui} \Big).
+
+    The root lies between counting each positive alike and each user alike; powers from 0.3 to 0.7 are as good. A
+    sample estimates the sum over j without bias, each item weighted by the inverse of how often it was to be drawn; the
+    positive needs no correction, as it is always there. On MovieLens 1M it matters, in falling order, that the user has
+    a history, that a user's other positives do not compete, and the temperature.
+
+    Adam keeps two numbers beside each weight, and steps only the rows of a block, each with a count of its own.
+
+    References
+    ----------
+    Yi et al., "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019. Wu et al.,
+    "On the effectiveness of sampled softmax loss for item recommendation", TOIS 2024. Khrylchenko et al., "Correcting
+    the logQ correction", RecSys 2025. Mao et al., "SimpleX", CIKM 2021 (the history).
+
+    Examples
+    --------
+    >>> from skrec import TwoTowerRetriever
+    >>> from skrec.datasets import make_interactions
+    >>> X, y = make_interactions(return_X_y=True, random_state=0)
+    >>> model = TwoTowerRetriever(n_components=16, max_iter=5, random_state=0).fit(X, y)
+    >>> ids, scores = model.recommend([3, 7], n_recommendations=5)
+    >>> ids.shape
+    (2, 5)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "similarity": [StrOptions({"cosine", "dot"})],
+        "loss": [StrOptions(set(_LOSSES)), HasMethods(["_make_block_state"])],
+        "sampler": [HasMethods(["fit", "_draw_shared"]), None],
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "n_hard_negatives": [Interval(Integral, 1, None, closed="left"), None],
+        "explicit_negative_weight": [Interval(Real, 0, None, closed="left")],
+        "user_embedding": ["boolean"],
+        "item_embedding": ["boolean"],
+        "history_weight": [Interval(Real, 0, None, closed="left")],
+        "history_dropout": [Interval(Real, 0, 1, closed="left")],
+        "hidden_layers": ["array-like"],
+        "user_encoder": [HasMethods(["fit", "transform"]), None],
+        "item_encoder": [HasMethods(["fit", "transform"]), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "index": [HasMethods(["fit", "query"]), None],
+        "warm_start": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        similarity="cosine",
+        loss="softmax",
+        sampler=None,
+        n_negatives=2048,
+        n_hard_negatives=None,
+        explicit_negative_weight=1.0,
+        user_embedding=True,
+        item_embedding=True,
+        history_weight=0.5,
+        history_dropout=0.3,
+        hidden_layers=(),
+        user_encoder=None,
+        item_encoder=None,
+        learning_rate=0.05,
+        l2=0.0,
+        batch_size=128,
+        max_iter=30,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
+        index=None,
+        warm_start=False,
+        user=0,
+        item=1,
+        on_unknown="popular",
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.similarity = similarity
+        self.loss = loss
+        self.sampler = sampler
+        self.n_negatives = n_negatives
+        self.n_hard_negatives = n_hard_negatives
+        self.explicit_negative_weight = explicit_negative_weight
+        self.user_embedding = user_embedding
+        self.item_embedding = item_embedding
+        self.history_weight = history_weight
+        self.history_dropout = history_dropout
+        self.hidden_layers = hidden_layers
+        self.user_encoder = user_encoder
+        self.item_encoder = item_encoder
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.index = index
+        self.warm_start = warm_start
+        self.user = user
+        self.item = item
+        self.on_unknown = on_unknown
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context
+    @with_callbacks
+    def fit(self, X, y=None, sample_weight=None, *, user_features=None, item_features=None):
+        """Learn the towers from interactions and features.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_rows, n_columns)
+            One interaction a row, with a column of user ids and one of item ids; other columns are not used.
+        y : array-like of shape (n_rows,), default=None
+            Above 0: positive. 0 and below, or False: explicit negative. None: every row is a positive.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, 0 or more.
+        user_features, item_features : frame, default=None
+            Features of users and items, a row for each: by the index of a pandas frame, or by the column that is named
+            like the ids' column of `X`, or by the first one. Rows of other ids are not used; an id without a row has no
+            features.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        interactions = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item)
+        going_on = self.warm_start and hasattr(self, "_towers")
+        old = self if going_on else None
+        towers = self._start(interactions, old, user_features, item_features)
+        self._train(X, y, interactions, interactions, towers, going_on, self.max_iter, self.early_stopping)
+        return self
+
+    @fit_context
+    @with_callbacks
+    def partial_fit(self, X, y=None, sample_weight=None, *, user_features=None, item_features=None):
+        """Train one epoch on the users of more interactions, on these alone. New users and items get rows of their own.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`. Earlier positives are not trained on again; they stay in the users' histories and out of their
+            negatives.
+        user_features, item_features : frame, default=None
+            Features of the users and items of `X`; ids that have no row keep the features that they had.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        first = not hasattr(self, "_towers")
+        new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=first)
+        merged, batch = (new, new) if first else merge_interactions(self._stored_interactions(), new)
+        towers = self._start(merged, None if first else self, user_features, item_features)
+        self._train(X, y, merged, batch, towers, not first, 1, False)
+        return self
+
+    @fit_context
+    def fold_in(self, X, y=None, sample_weight=None, *, user_features=None):
+        """Place users by their interactions, without training anything but their own embeddings.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            Rows of new users, or further rows of known ones, who are placed again. Items that are not in the training
+            rows are refused: nothing is known of them.
+        user_features : frame, default=None
+            Features of the new users.
+
+        Returns
+        -------
+        self : object
+            The estimator, which then knows the users.
+
+        Raises
+        ------
+        ValueError
+            When an item is unknown.
+        """
+        from skrec.retrieval._towers import interactions_of
+
+        check_is_fitted(self)
+        new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
+        encode_ids(new.item_ids, self.item_ids_, "the items of X", allow_unknown=False)
+        merged, batch = merge_interactions(self._stored_interactions(), new)
+        towers = self._start(merged, self, user_features, None)
+        placed = interactions_of(merged, np.flatnonzero(np.diff(batch.matrix.indptr)))
+        if self.user_embedding:
+            _, towers = self._optimise(
+                towers, merged, placed, self.loss_, self.sampler_, _FOLD_IN_EPOCHS, users_only=True
+            )
+        self._store(merged, towers)
+        return self
+
+    def _start(self, interactions, old, user_features, item_features):
+        """Return towers for the ids of `interactions`: new ones, or those of a fitted estimator, grown."""
+        from skrec.retrieval._towers import start_towers
+
+        user_inputs, user_encoder = self._encode("user", user_features, interactions.user_ids, old)
+        item_inputs, item_encoder = self._encode("item", item_features, interactions.item_ids, old)
+        if not (self.item_embedding or item_inputs is not None):
+            raise ValueError(
+                "item_embedding=False leaves items without any input: give item_features, or set item_embedding=True."
+            )
+        if not (self.user_embedding or user_inputs is not None or self.history_weight > 0):
+            raise ValueError(
+                "user_embedding=False with history_weight=0 leaves users without any input: give user_features, or change "
+                "one of the two."
+            )
+        seed = old._seed if old is not None else check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return start_towers(
+            interactions,
+            (user_inputs, item_inputs),
+            (user_encoder, item_encoder),
+            self,
+            int(seed),
+            None if old is None else old._towers,
+        )
+
+    def _encode(self, side, table, ids, old):
+        """Return the inputs of a side's features, (n_ids, n_inputs), and the encoder; None where it has none."""
+        before = None if old is None else getattr(old._towers, f"{side}_inputs")
+        encoder = None if old is None else getattr(old._towers, f"{side}_encoder")
+        if old is not None and before is None and table is not None:
+            raise ValueError(f"{side}_features was not given to the first fit, so that no weights exist for them.")
+        if table is None:
+            if before is None:
+                return None, None
+            return _grow_rows(before, len(ids)), encoder
+        fit = encoder is None
+        if fit:
+            given = getattr(self, f"{side}_encoder")
+            encoder = FeatureEncoder() if given is None else clone(given)
+        column = getattr(self, side)
+        inputs = encode_side(encoder, table, ids, f"{side}_features", fit=fit, id_column=column)
+        if before is not None:
+            silent = np.diff(inputs.indptr) == 0
+            kept = _grow_rows(before, len(ids))
+            inputs = csr_array(inputs + csr_array(kept.multiply(silent[:, None])))
+        return inputs, encoder
+
+    def _train(self, X, y, interactions, batch, towers, going_on, max_iter, early_stopping):
+        loss, sampler = self._resolve(interactions)
+        early_stopping = early_stopping and max_iter > 0
+        past = self if going_on else None
+        losses = [*getattr(past, "loss_curve_", [])]
+        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+
+        def attributes():
+            user_factors, item_factors = towers.embed(self)
+            factors = {"user_factors_": user_factors, "item_factors_": item_factors}
+            return {
+                **self._interaction_attributes(interactions),
+                **factors,
+                "loss_curve_": losses.copy(),
+                "n_iter_": len(losses),
+            }
+
+        def watch(epoch, mean_loss, auc):
+            losses.append(mean_loss)
+            if self.verbose:
+                also = "" if auc is None else f", validation AUC {auc:.4f}"
+                print(f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {mean_loss:.4f}{also}")
+            return tasks[-1].call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
+
+        tasks = []
+
+        def begin():
+            tasks.append(context.subcontext(task_name="epoch"))
+            tasks[-1].call_on_fit_task_begin(estimator=self, X=X, y=y)
+
+        aucs, towers = self._optimise(
+            towers,
+            interactions,
+            batch,
+            loss,
+            sampler,
+            max_iter,
+            early_stopping=early_stopping,
+            begin=begin,
+            watch=watch,
+            decay=batch is interactions,
+        )
+        self.loss_, self.sampler_ = loss, sampler
+        self.engine_ = "exact" if sampler is None else "sampled"
+        self.loss_curve_, self.n_iter_ = losses, len(losses)
+        if early_stopping:
+            self.validation_scores_ = aucs
+        elif hasattr(self, "validation_scores_") and not going_on:
+            del self.validation_scores_
+        self._store(interactions, towers)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+
+    def _optimise(
+        self,
+        towers,
+        interactions,
+        batch,
+        loss,
+        sampler,
+        max_iter,
+        *,
+        early_stopping=False,
+        users_only=False,
+        decay=True,
+        begin=lambda: None,
+        watch=lambda epoch, mean_loss, auc: False,
+    ):
+        """Train towers in place on `batch`; return the validation AUCs and the towers to keep."""
+        from skrec.matrix_factorization._holdout import hold_out
+        from skrec.retrieval._engine import BlockEngine
+        from skrec.retrieval._towers import make_entries
+        from skrec.utils._threads import blas_threads
+
+        validation = None
+        matrix, weight, trained = interactions.matrix, interactions.weight, batch
+        if early_stopping:
+            validation = hold_out(matrix, weight, self.validation_fraction, towers.seed)
+            matrix, weight = validation.training, validation.weight
+            trained = Interactions(matrix, weight, *interactions[2:])
+            towers = towers.with_history(matrix, weight, self)
+        entries = make_entries(matrix, weight, trained)
+        users, items = towers.sides(self, users_only=users_only)
+        engine = BlockEngine(
+            entries,
+            users,
+            items,
+            loss._make_block_state(_TEMPERATURE[self.similarity]),
+            sampler=None if sampler is None else clone(sampler).fit(matrix),
+            n_negatives=self.n_negatives,
+            n_hard=self.n_hard_negatives or 0,
+            explicit_weight=self.explicit_negative_weight,
+            block_size=self.batch_size,
+            seed=towers.seed,
+            n_jobs=self.n_jobs,
+            train_items=not users_only,
+        )
+        n_steps, first_epoch = engine.n_steps(), towers.epoch
+        best, best_auc, stale, stopped, aucs = None, -np.inf, 0, False, []
+        with blas_threads(1), engine.threads() or nullcontext() as pool:
+            for epoch in range(max_iter):
+                begin()
+
+                def rate(step, epoch=epoch):
+                    done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
+                    return self.learning_rate * (1 - done)
+
+                with np.errstate(over="ignore", invalid="ignore"):
+                    mean_loss = engine.run_epoch(first_epoch + epoch, rate, pool)
+                self._check_finite(mean_loss, towers, epoch)
+                towers = towers._replace(epoch=first_epoch + epoch + 1)
+                auc = None
+                if validation is not None:
+                    user_factors, item_factors = towers.embed(self)
+                    auc = validation.auc(user_factors, item_factors, np.zeros(len(item_factors), np.float32))
+                    aucs.append(auc)
+                    if auc > best_auc + self.tol:
+                        best_auc, best, stale = auc, copy.deepcopy(towers), 0
+                    else:
+                        stale += 1
+                        stopped = stale >= self.n_iter_no_change
+                if watch(epoch, mean_loss, auc) or stopped:
+                    stopped = True
+                    break
+        if early_stopping and not stopped:
+            warnings.warn(
+                f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+        if validation is not None:
+            # All that was given is history when recommending.
+            towers = (best or towers).with_history(interactions.matrix, interactions.weight, self)
+        return aucs, towers
+
+    def _resolve(self, interactions):
+        """Return the loss and the fitted sampler, None for the whole catalogue."""
+        loss = _LOSSES[self.loss]() if isinstance(self.loss, str) else clone(self.loss)
+        n_items = len(interactions.item_ids)
+        if self.sampler is not None:
+            return loss, clone(self.sampler).fit(interactions.matrix)
+        if n_items <= _EXACT_UP_TO * self.n_negatives:
+            return loss, None
+        return loss, UniformSampler().fit(interactions.matrix)
+
+    def _check_finite(self, loss, towers, epoch):
+        total = loss
+        for parameter in towers.parameters():
+            total = total + np.abs(parameter.weights).max(initial=0.0)
+        if not np.isfinite(total):
+            raise DivergenceError(
+                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
+                "loss or weights are no longer finite. Lower learning_rate (or raise l2)."
+            )
+
+    def _store(self, interactions, towers):
+        """Set the fitted attributes that depend on the towers."""
+        user_factors, item_factors = towers.embed(self)
+        self._store_interactions(interactions)
+        self._towers, self._seed = towers, towers.seed
+        self.user_factors_, self.item_factors_ = user_factors, item_factors
+        for side in ("user", "item"):
+            encoder = getattr(towers, f"{side}_encoder")
+            if encoder is not None:
+                setattr(self, f"{side}_encoder_", encoder)
+            elif hasattr(self, f"{side}_encoder_"):
+                delattr(self, f"{side}_encoder_")
+        self.index_ = None if self.index is None else clone(self.index).fit(item_factors)
+
+    def predict(self, X, *, user_features=None, item_features=None):
+        """Score pairs of a user and an item.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_pairs, n_features_in_)
+            One pair a row, in the columns that the estimator was fitted on.
+        user_features, item_features : frame, default=None
+            Features of users and items that were not in the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,), float32
+            As by other recommenders; users and items that only have features are embedded from these.
+        """
+        return super(TwoTowerRetriever, self._with(user_features, item_features)).predict(X)
+
+    def recommend(
+        self,
+        users,
+        n_recommendations=10,
+        *,
+        exclude_seen=True,
+        candidates=None,
+        exclude=None,
+        user_features=None,
+        item_features=None,
+    ):
+        """List the items with the highest scores for each user.
+
+        Parameters
+        ----------
+        users, n_recommendations, exclude_seen, candidates, exclude
+            As by other recommenders.
+        user_features, item_features : frame, default=None
+            Features of users and items that were not in the training rows. The items become candidates.
+
+        Returns
+        -------
+        ids : ndarray of shape (n_users, n_recommendations)
+            Item ids, best first, filled as by other recommenders.
+        scores : ndarray of shape (n_users, n_recommendations), float32
+            Their scores; -inf beside filled places.
+        """
+        model = self._with(user_features, item_features)
+        options = {"exclude_seen": exclude_seen, "candidates": candidates, "exclude": exclude}
+        if model.index_ is None or candidates is not None:
+            return super(TwoTowerRetriever, model).recommend(users, n_recommendations, **options)
+        return model._recommend_by_index(users, n_recommendations, exclude_seen, exclude)
+
+    def score(self, X, y=None, sample_weight=None, *, user_features=None, item_features=None):
+        """Average per-user ROC AUC on held-out rows.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As by other recommenders.
+        user_features, item_features : frame, default=None
+            Features of users and items that were not in the training rows; the items are ranked with the others.
+
+        Returns
+        -------
+        float
+            Between 0 and 1; 0.5 is chance.
+        """
+        model = self._with(user_features, item_features)
+        return super(TwoTowerRetriever, model).score(X, y, sample_weight)
+
+    def _with(self, user_features, item_features):
+        """Return this estimator, or one that also knows the ids of tables of features, without training on them."""
+        from skrec.preprocessing._side_table import table_ids
+
+        check_is_fitted(self)
+        if user_features is None and item_features is None:
+            return self
+        ids = [self.user_ids_[:0], self.item_ids_[:0]]
+        if user_features is not None:
+            ids[0] = table_ids(user_features, "user_features", id_column=self.user)
+        if item_features is not None:
+            ids[1] = table_ids(item_features, "item_features", id_column=self.item)
+        nothing = csr_array((len(ids[0]), len(ids[1])), dtype=np.int8)
+        merged, _ = merge_interactions(self._stored_interactions(), Interactions(nothing, None, *ids))
+        model = copy.copy(self)
+        towers = self._start(merged, self, user_features, item_features)
+        model._store(merged, towers.without_new(len(self.user_ids_), len(self.item_ids_)))
+        return model
+
+    def _recommend_by_index(self, users, n_recommendations, exclude_seen, exclude):
+        check_scalar(n_recommendations, "n_recommendations", Integral, min_val=1)
+        codes = encode_ids(users, self.user_ids_, "users", allow_unknown=self.on_unknown != "error")
+        unwanted = self._item_lists(exclude, "exclude", len(codes), allow_unknown=True)
+        shape = (len(codes), len(self.item_ids_))
+        hidden = csr_array(shape, dtype=bool)
+        if isinstance(unwanted, np.ndarray):
+            row = np.unique(unwanted)
+            indptr = np.arange(len(codes) + 1) * len(row)
+            hidden = csr_array((np.ones(indptr[-1], bool), np.tile(row, len(codes)), indptr), shape=shape)
+        elif unwanted is not None:
+            hidden = unwanted
+        by_vector = np.flatnonzero(self._has_vector(codes))
+        items = np.full((len(codes), n_recommendations), -1, dtype=np.int32)
+        scores = np.full((len(codes), n_recommendations), -np.inf, dtype=np.float32)
+        if len(by_vector):
+            rows = hidden[by_vector]
+            if exclude_seen:
+                rows = rows + self.interactions_[codes[by_vector]].astype(bool)
+            queries = self.user_factors_[codes[by_vector]]
+            items[by_vector], scores[by_vector] = self.index_.query(queries, n_recommendations, exclude=rows)
+        labels = self._item_labels(items)
+        rest = np.setdiff1d(np.arange(len(codes)), by_vector)
+        if len(rest):
+            fallback = self._score_unknown_user()
+            block = np.repeat(fallback[None], len(rest), axis=0)
+            block[hidden[rest].nonzero()] = -np.inf
+            items[rest], scores[rest] = best_of(block, n_recommendations)
+            labels[rest] = self._item_labels(items[rest])
+        return labels, scores
+
+    def _has_vector(self, codes):
+        """Whether there is anything to score each user by; -1 is an unknown one."""
+        known = codes >= 0
+        known[known] = self.user_factors_[codes[known]].any(axis=1)
+        return known
+
+    def _score_users(self, user_codes):
+        scores = self.user_factors_[user_codes] @ self.item_factors_.T
+        silent = ~self._has_vector(user_codes)
+        if silent.any():
+            scores[silent] = self._score_unknown_user()
+        return scores
+
+    def _score_pairs(self, user_codes, item_codes):
+        scores = np.empty(len(user_codes), dtype=np.float32)
+        for pairs in gen_batches(max(len(scores), 1), _PAIRS):
+            users, items = self.user_factors_[user_codes[pairs]], self.item_factors_[item_codes[pairs]]
+            scores[pairs] = np.einsum("nk,nk->n", users, items)
+        silent = ~self._has_vector(user_codes)
+        if silent.any():
+            scores[silent] = self._score_unknown_user()[item_codes[silent]]
+        return scores
+
+    def _item_vectors(self):
+        return self.item_factors_
+
+    def transform(self, X):
+        """Return the vectors of the user and of the item of each row, as features for another model.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_rows, n_features_in_)
+            Pairs, in the columns that the estimator was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2 * n_components), float32
+            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an
+            error where ``on_unknown="error"``.
+        """
+        check_is_fitted(self)
+        user_codes, item_codes = check_pairs(
+            self,
+            X,
+            user=self.user,
+            item=self.item,
+            user_ids=self.user_ids_,
+            item_ids=self.item_ids_,
+            allow_unknown=self.on_unknown != "error",
+        )
+        features = np.hstack([self.user_factors_[user_codes], self.item_factors_[item_codes]])
+        features[user_codes < 0, : self.user_factors_.shape[1]] = 0.0
+        features[item_codes < 0, self.user_factors_.shape[1] :] = 0.0
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns of `transform`: ``twotowerretriever_user0``, ..., ``..._item0``, ...
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        width = self.user_factors_.shape[1]
+        name = type(self).__name__.lower()
+        return np.array([f"{name}_{side}{k}" for side in ("user", "item") for k in range(width)], dtype=object)
+
+
+def _grow_rows(matrix, n_rows):
+    """Return a csr_array with empty rows added."""
+    indptr = np.append(matrix.indptr, np.full(n_rows - matrix.shape[0], matrix.indptr[-1], matrix.indptr.dtype))
+    return csr_array((matrix.data, matrix.indices, indptr), shape=(n_rows, matrix.shape[1]))
