@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "compose",
     "datasets",
     "exceptions",
+    "inspection",
     "losses",
     "matrix_factorization",
     "metrics",

@@ -23,6 +23,7 @@ ALLOWED = {
     "model_selection": {"utils", "exceptions"},
     "datasets": {"utils", "exceptions"},
     "preprocessing": {"utils", "exceptions"},
+    "inspection": {"utils", "exceptions"},
     "base": {"_kernels", "utils", "metrics", "exceptions"},
     **dict.fromkeys(
         ESTIMATORS, {"_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"}
