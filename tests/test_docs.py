@@ -22,6 +22,8 @@ def _public_names():
     for subpackage in SUBPACKAGES:
         module = importlib.import_module(f"skrec.{subpackage}")
         yield from ((f"skrec.{subpackage}.{n}", getattr(module, n)) for n in module.__all__ if n not in estimators)
+    checks = importlib.import_module("skrec.utils.estimator_checks")
+    yield from ((f"{checks.__name__}.{name}", getattr(checks, name)) for name in checks.__all__)
 
 
 def _public_callables():

@@ -46,6 +46,10 @@ class LowSampler(BaseSampler):
     def __init__(self, below=3):
         self.below = below
 
+    def _check_parameters(self):
+        if not isinstance(self.below, int):
+            raise ValueError(f"below must be an int. Got {self.below!r} instead.")
+
     def _make_state(self, partition, loss):
         return LowState(self._excludes, self.below)
 
