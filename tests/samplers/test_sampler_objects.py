@@ -14,13 +14,23 @@ from skrec import TripletMF
 from skrec.samplers import (
     DynamicSampler,
     ExplicitSampler,
+    GainSampler,
     MixedSampler,
     PopularitySampler,
     UniformSampler,
+    VarianceSampler,
     WARPSampler,
 )
 
-SIMPLE = [UniformSampler(), PopularitySampler(), DynamicSampler(), WARPSampler(), ExplicitSampler()]
+SIMPLE = [
+    UniformSampler(),
+    PopularitySampler(),
+    DynamicSampler(),
+    WARPSampler(),
+    ExplicitSampler(),
+    VarianceSampler(),
+    GainSampler(),
+]
 
 
 def mixture():
@@ -102,12 +112,19 @@ def test_a_sampler_has_a_repr_and_a_diagram(sampler):
 @pytest.mark.parametrize("given", SIMPLE, ids=lambda sampler: type(sampler).__name__)
 def test_each_class_has_a_state_type_of_its_own(given):
     from skrec._kernels._partition import make_partition
+    from skrec._kernels._sampling import zero_model
     from skrec.losses import HingeLoss
+    from skrec.samplers._base import run_in_turn
 
-    partition = make_partition(np.array([0, 0]), 15, 1, 1)
-    types = {type(clone(s).fit(seen())._make_state(partition, HingeLoss())) for s in SIMPLE}
-    assert len(types) == len(SIMPLE)
-    state = clone(given).fit(seen())._make_state(partition, HingeLoss())
+    partition = make_partition(csr_array(seen()).indptr.astype(np.int64), 15, 1, 1)
+
+    def state_of(sampler):
+        fitted = clone(sampler).fit(seen())
+        fitted._begin_epoch(zero_model(30, 15), 0, np.random.default_rng(0), partition, run_in_turn)
+        return fitted._make_state(partition, HingeLoss())
+
+    assert len({type(state_of(sampler)) for sampler in SIMPLE}) == len(SIMPLE)
+    state = state_of(given)
     assert state._fields[0] == "excludes"
     assert pickle.loads(pickle.dumps(type(state))) is type(state)  # at module level: what is compiled for it is cached
 
@@ -122,6 +139,18 @@ BAD = [
     (DynamicSampler(n_candidates=2.0), "n_candidates", "an int of at least 1", "2.0"),
     (DynamicSampler(n_candidates=3, top_m=4), "top_m", "an int from 1 to n_candidates=3", "4"),
     (DynamicSampler(top_m=True), "top_m", "an int from 1 to n_candidates=5", "True"),
+    (VarianceSampler(n_candidates=0), "n_candidates", "an int of at least 1", "0"),
+    (VarianceSampler(alpha=-1), "alpha", "a finite number of at least 0", "-1"),
+    (VarianceSampler(alpha=np.inf), "alpha", "a finite number of at least 0", "inf"),
+    (VarianceSampler(warm_up=1.5), "warm_up", "an int of at least 0", "1.5"),
+    (VarianceSampler(memory_size=0), "memory_size", "an int from 1 to 65535", "0"),
+    (VarianceSampler(memory_size=1 << 16), "memory_size", "an int from 1 to 65535", "65536"),
+    (VarianceSampler(new_ratio=-1), "new_ratio", "a finite number of at least 0", "-1"),
+    (VarianceSampler(temperature=0), "temperature", "a number above 0, or inf", "0"),
+    (GainSampler(temperature=np.nan), "temperature", "a number above 0, or inf", "nan"),
+    (GainSampler(sharpness=-1), "sharpness", "a finite number of at least 0", "-1"),
+    (GainSampler(smoothing=1.1), "smoothing", "a number from 0 to 1", "1.1"),
+    (GainSampler(epsilon="0"), "epsilon", "a finite number of at least 0", "'0'"),
     (WARPSampler(max_sampled=0), "max_sampled", "an int of at least 1", "0"),
     (MixedSampler([]), "samplers", "a list of", "[]"),
     (MixedSampler(UniformSampler()), "samplers", "a list of", "UniformSampler()"),
