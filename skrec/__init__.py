@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 
 _ESTIMATORS = {
     "EASERecommender": "skrec.baselines",
+    "ImplicitALS": "skrec.baselines",
     "PosNegRetriever": "skrec.compose",
     "PopularityRecommender": "skrec.baselines",
     "TripletMF": "skrec.matrix_factorization",

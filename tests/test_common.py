@@ -38,6 +38,7 @@ RECOMMENDERS = sorted(
     if inspect.isclass(getattr(skrec, name)) and issubclass(getattr(skrec, name), BaseEstimator)
 )
 QUICK = {
+    "ImplicitALS": {"n_components": 8, "random_state": 0},
     "TripletMF": {"max_iter": 3, "n_components": 8, "random_state": 0},
     "PosNegRetriever": {"positive": TripletMF(max_iter=3, n_components=8), "random_state": 0},
 }
@@ -304,6 +305,7 @@ def test_skrub_may_stand_in_front(data):
 
 GRIDS = {
     "EASERecommender": {"l2": [1.0, 100.0]},
+    "ImplicitALS": {"unobserved_weight": [4.0, 16.0], "n_components": [4, 8]},
     "PosNegRetriever": {"calibration": ["zscore", "rank"], "weight": [0.1, 1.0], "positive__n_components": [4, 8]},
     "TripletMF": {"sampler": [UniformSampler(), PopularitySampler()], "n_components": [4, 8]},
     "PopularityRecommender": {"on_unknown": ["popular"]},
