@@ -27,8 +27,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
     booleans, and numbers that are all 0 or 1    one: 0 or 1
     dates, times, durations                      as numbers (days)
     text, categories, other objects              one for each category that is frequent enough: 1 or 0
-    lists, tuples, sets or arrays in cells, or   one for each value that is frequent enough: 1 / sqrt(n) where the
-    text with a `delimiter`                      row has n of them, else 0
+    lists, tuples, sets, arrays in cells         one for each value that is frequent enough: 1 / sqrt(n) where the
+                                                 row has n of them, else 0
+    text with a `delimiter`                      as of lists
     ===========================================  ============================================================
 
     A missing cell (None, NaN, NaT) has no other input than one of its own, and not even that where `fit` saw the column
@@ -214,7 +215,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
 
     def _stated(self):
         """Position of each column that a parameter names, and what it says of it."""
-        stated: dict = {}
+        stated = {}
         for kind in ("categorical", "numeric", "hashed"):
             keys = getattr(self, kind)
             for place in (self._locate(key, kind) for key in (() if keys is None else keys)):

@@ -37,14 +37,7 @@ def align_features(frame, ids, name, *, id_column=None):
     ValueError
         When an id has two rows in the table or is missing there, or the table has no features beside the ids.
     """
-    native = nw.from_native(frame, eager_only=True, pass_through=True)
-    if not isinstance(native, nw.DataFrame):
-        if isinstance(nw.from_native(frame, pass_through=True), nw.LazyFrame):
-            raise TypeError(f"{name} is lazy ({type(frame).__name__}): collect it into a frame first.")
-        raise TypeError(
-            f"{name} should be a frame (pandas, polars, pyarrow, ...) with a row for each id, got "
-            f"{type(frame).__name__}. An array cannot say which row belongs to which id."
-        )
+    native = _as_frame(frame, name)
     where, column, table = _split_off_ids(native, id_column)
     if not table.columns:
         raise ValueError(f"{name} has no features: beside the ids, in {where}, there is nothing.")
@@ -77,7 +70,7 @@ def table_ids(frame, name, *, id_column=None):
     -------
     ndarray of shape (n_rows,)
     """
-    where, column, _ = _split_off_ids(nw.from_native(frame, eager_only=True), id_column)
+    where, column, _ = _split_off_ids(_as_frame(frame, name), id_column)
     return factorize(column, f"{name} (ids in {where})")[1]
 
 
@@ -133,6 +126,19 @@ def encode_side(encoder, frame, ids, name, *, fit, id_column=None):
         (encoded.data, encoded.indices, np.cumsum(lengths, dtype=lengths.dtype)),
         shape=(len(present), encoded.shape[1]),
     )
+
+
+def _as_frame(frame, name):
+    """Return a table as a narwhals frame, or say why it is none."""
+    native = nw.from_native(frame, eager_only=True, pass_through=True)
+    if not isinstance(native, nw.DataFrame):
+        if isinstance(nw.from_native(frame, pass_through=True), nw.LazyFrame):
+            raise TypeError(f"{name} is lazy ({type(frame).__name__}): collect it into a frame first.")
+        raise TypeError(
+            f"{name} should be a frame (pandas, polars, pyarrow, ...) with a row for each id, got "
+            f"{type(frame).__name__}. An array cannot say which row belongs to which id."
+        )
+    return native
 
 
 def _split_off_ids(native, id_column):

@@ -392,6 +392,15 @@ def test_dates_flags_and_tuples_may_be_named_categorical():
         np.testing.assert_array_equal(encoder.transform(frame).toarray()[:, :4], [[0, 1, 0, 1], [1, 0, 1, 0]])
 
 
+@pytest.mark.parametrize("labels", [[2**70, 1, 2**70], [(1, "a"), ("b", 1), (1, "a")]], ids=["huge", "without order"])
+def test_categories_may_be_anything_that_can_be_hashed(labels):
+    X = pd.DataFrame({"label": np.fromiter(labels, dtype=object, count=3)})
+    rows = encode(X, categorical=["label"])[1]
+    assert rows.sum(axis=0).tolist() in ([1, 2], [2, 1])
+    np.testing.assert_array_equal(rows[0], rows[2])
+    assert rows[0] @ rows[1] == 0
+
+
 def test_rows_of_a_frame_are_encoded_alone_as_together():
     X = sample()
     encoder = FeatureEncoder(**PARAMETERS).fit(X)

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skrec.preprocessing import FeatureEncoder
-from skrec.preprocessing._side_table import align_features, encode_side
+from skrec.preprocessing._side_table import align_features, encode_side, table_ids
 
 TABLE = pd.DataFrame(
     {"age": [40, 10, 30, 20], "gender": ["M", "F", "M", "F"]}, index=pd.Index([4, 1, 3, 2], name="user_id")
@@ -92,6 +92,14 @@ def test_ids_in_an_extension_index_are_found():
 def test_tables_that_say_nothing_sure_are_refused(frame, ids, error, message):
     with pytest.raises(error, match=message):
         align_features(frame, ids, "user_features")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_ids_of_a_table_are_known(name):
+    frame, id_column = TABLES[name]
+    assert table_ids(frame, "user_features", id_column=id_column).tolist() == [1, 2, 3, 4]
+    with pytest.raises(TypeError, match="user_features should be a frame"):
+        table_ids(TABLE.to_numpy(), "user_features")
 
 
 @pytest.mark.parametrize("name", TABLES)
