@@ -17,8 +17,8 @@ contestant: for PosNegRetriever these are settings of the retriever of dislikes,
 contestant's best; the weight is chosen from a list for each draw, as the share of explicit negatives is for one model.
 The choices are in fusion_settings.json, which the comparison reads.
 
-Intervals are paired: the mean over users of the difference to the model of likes, each user's value being the mean over
-the seeds, with the percentile bootstrap over users.
+Intervals are paired: the mean over users of the difference to the model of likes, and to the one model by the hinge
+tuned by the same rule; each user's value is the mean over the seeds, and the percentile bootstrap is over users.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SETTINGS = Path(__file__).resolve().parent / "fusion_settings.json"
 SHAPE = (943, 1682)
 GRID = np.indices(SHAPE, dtype=np.int32).reshape(2, -1).T
 KEPT = 0.95
-LIKES, FURTHEST = "likes only", "furthest from dislikes"
+LIKES, ONE, FURTHEST = "likes only", "one model, hinge", "furthest from dislikes"
 CALIBRATIONS = ("none", "zscore", "rank", "platt", "isotonic")
 METRICS = {  # and whether more is better
     "ndcg@20": True,
@@ -178,7 +178,7 @@ def search(n_candidates):
     found = keep(LIKES, tried)
     positive, least = found["A"][0]["model"], KEPT * found["A"][1]["ndcg@20"]
 
-    for name, space in (("one model, logistic", LOGISTIC), ("one model, hinge", SPACE)):
+    for name, space in (("one model, logistic", LOGISTIC), (ONE, SPACE)):
         tried = []
         for settings in draws(space, 1):
             for share in SHARES:
@@ -223,9 +223,9 @@ def compare(settings, n_seeds):
         for metric in METRICS:
             by_seed = [float(np.nanmean(one[metric])) for one in values[key]]
             row[metric] = {"mean": float(np.mean(by_seed)), "by_seed": by_seed}
-            if key != (LIKES, "A"):
-                result = compare_models(mine[metric], per_user[LIKES, "A"][metric], random_state=0)
-                row[metric] |= result._asdict()
+            for rival in {(LIKES, "A"), (ONE, key[1])} & per_user.keys() - {key}:
+                result = compare_models(mine[metric], per_user[rival][metric], random_state=0)
+                row[metric][f"to {rival[0]}"] = result._asdict()
         rows.append(row)
     return rows
 
@@ -246,15 +246,16 @@ def show(rows):
         ("contestant", "tuned", *METRICS),
         [(row["contestant"], row["rule"], *(f"{row[metric]['mean']:.4f}" for metric in METRICS)) for row in rows],
     )
-    print("\nDifference to the model of likes, with its 95 % interval (* where that leaves 0 out):\n")
-    common.print_table(
-        ("contestant", "tuned", *METRICS),
-        [
-            (row["contestant"], row["rule"], *(difference(row[metric]) for metric in METRICS))
-            for row in rows
-            if row["contestant"] != LIKES
-        ],
-    )
+    for rival in (f"to {LIKES}", f"to {ONE}"):
+        print(f"\nDifference {rival}, with its 95 % interval (* where that leaves 0 out):\n")
+        common.print_table(
+            ("contestant", "tuned", *METRICS),
+            [
+                (row["contestant"], row["rule"], *(difference(row[metric][rival]) for metric in METRICS))
+                for row in rows
+                if rival in row["auc"]
+            ],
+        )
 
 
 def difference(one):
