@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_real
+from skrec.samplers._base import BaseSampler
+from skrec.utils._validation import check_parameter, is_real
 
 # A log of the ratio of successive probabilities so near to 0 that the law is uniform.
 _UNIFORM = -1e-9

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from skrec.samplers._base import check_parameter, is_integer
 from skrec.samplers._lists import ListSampler
 from skrec.samplers._rejected import check_band
 from skrec.utils._threads import blas_threads
-from skrec.utils._validation import kernel_array
+from skrec.utils._validation import check_parameter, is_integer, kernel_array
 
 # Users whose scores are computed at once.
 _USERS = 256

@@ -1,7 +1,6 @@
 """What every sampler has: fit, a kernel state, a law, and a public draw."""
 
 import copy
-from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -9,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skrec.utils._validation import kernel_array
+from skrec.utils._validation import check_parameter, kernel_array
 
 
 class BaseSampler(BaseEstimator):
@@ -282,22 +281,3 @@ def run_in_turn(function, arguments):
     """Call the function with each argument: what a sampler is given in place of threads."""
     for argument in arguments:
         function(argument)
-
-
-def check_parameter(estimator, name, allowed, what):
-    """Raise a ValueError that names the parameter, what is allowed and the value, unless `allowed`."""
-    if not allowed:
-        raise ValueError(
-            f"The {name!r} parameter of {type(estimator).__name__} must be {what}. "
-            f"Got {getattr(estimator, name)!r} instead."
-        )
-
-
-def is_integer(value, low):
-    """Whether `value` is an integer, at least `low`."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= low
-
-
-def is_real(value, low):
-    """Whether `value` is a finite number, at least `low`."""
-    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and value >= low

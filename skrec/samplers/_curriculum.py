@@ -1,9 +1,9 @@
 """Easy negatives first, hard ones as training goes on."""
 
-from skrec.samplers._base import check_parameter, is_real
 from skrec.samplers._dynamic import DynamicSampler
 from skrec.samplers._mixed import Mixture
 from skrec.samplers._uniform import UniformSampler
+from skrec.utils._validation import check_parameter, is_real
 
 
 class CurriculumSampler(Mixture):

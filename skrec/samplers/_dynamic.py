@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_integer
+from skrec.samplers._base import BaseSampler
+from skrec.utils._validation import check_parameter, is_integer
 
 
 class DynamicSampler(BaseSampler):

@@ -1,6 +1,7 @@
 """Negatives whose hardness goes by how well the positive is ranked already."""
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_integer, is_real
+from skrec.samplers._base import BaseSampler
+from skrec.utils._validation import check_parameter, is_integer, is_real
 
 
 class HardnessAdaptiveSampler(BaseSampler):

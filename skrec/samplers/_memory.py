@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_integer, is_real, run_in_turn
-from skrec.utils._validation import kernel_array
+from skrec.samplers._base import BaseSampler, run_in_turn
+from skrec.utils._validation import check_parameter, is_integer, is_real, kernel_array
 
 # Epochs over which a preference is followed: the model before the epoch, and those before the four epochs before it.
 _N_SNAPSHOTS = 5

@@ -5,8 +5,9 @@ import copy
 import numpy as np
 from sklearn.base import clone
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_real
+from skrec.samplers._base import BaseSampler
 from skrec.utils._sklearn_compat import BaseComposition
+from skrec.utils._validation import check_parameter, is_real
 
 
 class Mixture(BaseSampler):

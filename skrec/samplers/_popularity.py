@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skrec.samplers._base import BaseSampler, check_parameter, is_real
-from skrec.utils._validation import count_positives
+from skrec.samplers._base import BaseSampler
+from skrec.utils._validation import check_parameter, count_positives, is_real
 
 # Within a block the law is renormalised, and an item of share p is drawn about (n_blocks - 1) * p too seldom: keep that
 # below this.

@@ -4,8 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skrec.samplers._base import check_parameter, is_real
-from skrec.utils._validation import count_positives
+from skrec.utils._validation import check_parameter, count_positives, is_real
 
 
 class BasePositiveSampler(BaseEstimator):

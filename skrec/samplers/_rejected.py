@@ -5,9 +5,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import gen_batches
 
-from skrec.samplers._base import check_parameter, is_integer
 from skrec.samplers._lists import ListSampler
-from skrec.utils._validation import encode_ids, kernel_array, series_values
+from skrec.utils._validation import check_parameter, encode_ids, is_integer, kernel_array, series_values
 
 # Users asked of the recommender at once.
 _USERS = 1024

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skrec.samplers._base import check_parameter, is_integer, is_real
 from skrec.samplers._memory import MemorySampler
+from skrec.utils._validation import check_parameter, is_integer, is_real
 
 
 class VarianceSampler(MemorySampler):

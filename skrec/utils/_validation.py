@@ -1,6 +1,6 @@
 """From rows of interactions, in whatever form they come, to codes and one sparse matrix."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
@@ -17,8 +17,11 @@ __all__ = [
     "check_feedback",
     "check_interactions",
     "check_pairs",
+    "check_parameter",
     "column_name",
     "encode_ids",
+    "is_integer",
+    "is_real",
     "kernel_array",
     "merge_interactions",
 ]
@@ -327,3 +330,22 @@ def _extend(known_ids, ids, name):
     unknown = codes < 0
     codes[unknown] = np.arange(len(known_ids), len(known_ids) + unknown.sum(), dtype=np.int32)
     return codes, np.concatenate([known_ids, ids[unknown]]) if unknown.any() else known_ids
+
+
+def check_parameter(estimator, name, allowed, what):
+    """Raise a ValueError that names the parameter, what is allowed and the value, unless `allowed`."""
+    if not allowed:
+        raise ValueError(
+            f"The {name!r} parameter of {type(estimator).__name__} must be {what}. "
+            f"Got {getattr(estimator, name)!r} instead."
+        )
+
+
+def is_integer(value, low):
+    """Whether `value` is an integer, at least `low`."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+
+
+def is_real(value, low):
+    """Whether `value` is a finite number, at least `low`."""
+    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value) and value >= low
