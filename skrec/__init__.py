@@ -28,6 +28,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "preprocessing",
+    "retrieval",
     "samplers",
 )
 __all__ = [*_ESTIMATORS, *_SUBPACKAGES, "__version__"]
