@@ -46,7 +46,6 @@ class Entries:
         scale *= self.n_trained_users / max(total, 1e-12)
         self.weights = (weights * scale[users]).astype(np.float32)
         self.users = np.flatnonzero(mass > 0).astype(np.int32)
-        self.counts = np.bincount(self.items[self.own > 0], minlength=matrix.shape[1])
 
     def take(self, users):
         """Return the entries of some users, one after the other, and where each user's start."""
@@ -106,7 +105,6 @@ class BlockEngine:
         self.n_items = items.n_rows
         self.n_threads = min(effective_n_jobs(n_jobs), _PARTS)
         self.scores = np.empty(0, np.float32)
-        self.all_items = np.arange(self.n_items, dtype=np.int32)
         self.never = np.full(self.n_items, _block.NEVER, np.float32)
         self.place_of = np.full(self.n_items if sampler is not None else 0, -1, np.int32)
         self.no_shift = np.empty(0, np.float32)
@@ -142,7 +140,7 @@ class BlockEngine:
         indptr, entry_items, own, kinds, weights = self.entries.take(block)
         user_pass = self.users.forward(block, rng, pool)
         if self.sampler is None:
-            touched, n_candidates = self.all_items, self.n_items
+            touched, n_candidates = None, self.n_items
             shift, hit_shift = self.no_shift, self.never
             places = columns = entry_items
         else:

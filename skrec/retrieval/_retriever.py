@@ -32,6 +32,7 @@ _EXACT_UP_TO = 8
 # Epochs of the users' own vectors in `fold_in`, whose problem is convex but for the normalisation.
 _FOLD_IN_EPOCHS = 20
 _PAIRS = 1 << 16
+_LARGEST_WEIGHT = 1e15
 
 
 class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender):
@@ -292,10 +293,9 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             Fitted estimator.
         """
         interactions = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item)
-        going_on = self.warm_start and hasattr(self, "_towers")
-        old = self if going_on else None
+        old = self if self.warm_start and hasattr(self, "_towers") else None
         towers = self._start(interactions, old, user_features, item_features)
-        self._train(X, y, interactions, interactions, towers, going_on, self.max_iter, self.early_stopping)
+        self._train(X, y, interactions, interactions, towers, self.max_iter, early_stopping=self.early_stopping)
         return self
 
     @fit_context
@@ -320,7 +320,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=first)
         merged, batch = (new, new) if first else merge_interactions(self._stored_interactions(), new)
         towers = self._start(merged, None if first else self, user_features, item_features)
-        self._train(X, y, merged, batch, towers, not first, 1, False)
+        self._train(X, y, merged, batch, towers, 1, going_on=not first, decay=False)
         return self
 
     @fit_context
@@ -357,23 +357,28 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             _, towers = self._optimise(
                 towers, merged, placed, self.loss_, self.sampler_, _FOLD_IN_EPOCHS, users_only=True
             )
-        self._store(merged, towers)
+        self._store(merged, towers, index=self.index_)
         return self
 
     def _start(self, interactions, old, user_features, item_features):
         """Return towers for the ids of `interactions`: new ones, or those of a fitted estimator, grown."""
         from skrec.retrieval._towers import start_towers
 
-        user_inputs, user_encoder = self._encode("user", user_features, interactions.user_ids, old)
-        item_inputs, item_encoder = self._encode("item", item_features, interactions.item_ids, old)
+        if not all(isinstance(width, Integral) and width >= 1 for width in self.hidden_layers):
+            raise ValueError(f"hidden_layers={self.hidden_layers!r} must hold the widths of layers, integers above 0.")
+        places = None, None
+        if old is not None:
+            places = encode_ids(interactions.user_ids, old.user_ids_), encode_ids(interactions.item_ids, old.item_ids_)
+        user_inputs, user_encoder = self._encode("user", user_features, interactions.user_ids, old, places[0])
+        item_inputs, item_encoder = self._encode("item", item_features, interactions.item_ids, old, places[1])
         if not (self.item_embedding or item_inputs is not None):
             raise ValueError(
                 "item_embedding=False leaves items without any input: give item_features, or set item_embedding=True."
             )
         if not (self.user_embedding or user_inputs is not None or self.history_weight > 0):
             raise ValueError(
-                "user_embedding=False with history_weight=0 leaves users without any input: give user_features, or change "
-                "one of the two."
+                "user_embedding=False with history_weight=0 leaves users without any input: give user_features, or "
+                "change one of the two."
             )
         seed = old._seed if old is not None else check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return start_towers(
@@ -383,10 +388,13 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             self,
             int(seed),
             None if old is None else old._towers,
+            places,
         )
 
-    def _encode(self, side, table, ids, old):
+    def _encode(self, side, table, ids, old, places):
         """Return the inputs of a side's features, (n_ids, n_inputs), and the encoder; None where it has none."""
+        from skrec.retrieval._towers import take_rows
+
         before = None if old is None else getattr(old._towers, f"{side}_inputs")
         encoder = None if old is None else getattr(old._towers, f"{side}_encoder")
         if old is not None and before is None and table is not None:
@@ -394,7 +402,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         if table is None:
             if before is None:
                 return None, None
-            return _grow_rows(before, len(ids)), encoder
+            return take_rows(before, places), encoder
         fit = encoder is None
         if fit:
             given = getattr(self, f"{side}_encoder")
@@ -403,11 +411,11 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         inputs = encode_side(encoder, table, ids, f"{side}_features", fit=fit, id_column=column)
         if before is not None:
             silent = np.diff(inputs.indptr) == 0
-            kept = _grow_rows(before, len(ids))
+            kept = take_rows(before, places)
             inputs = csr_array(inputs + csr_array(kept.multiply(silent[:, None])))
         return inputs, encoder
 
-    def _train(self, X, y, interactions, batch, towers, going_on, max_iter, early_stopping):
+    def _train(self, X, y, interactions, batch, towers, max_iter, *, going_on=False, early_stopping=False, decay=True):
         loss, sampler = self._resolve(interactions)
         early_stopping = early_stopping and max_iter > 0
         past = self if going_on else None
@@ -421,6 +429,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             return {
                 **self._interaction_attributes(interactions),
                 **factors,
+                "index_": None,
                 "loss_curve_": losses.copy(),
                 "n_iter_": len(losses),
             }
@@ -448,7 +457,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             early_stopping=early_stopping,
             begin=begin,
             watch=watch,
-            decay=batch is interactions,
+            decay=decay,
         )
         self.loss_, self.sampler_ = loss, sampler
         self.engine_ = "exact" if sampler is None else "sampled"
@@ -524,7 +533,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
                     auc = validation.auc(user_factors, item_factors, np.zeros(len(item_factors), np.float32))
                     aucs.append(auc)
                     if auc > best_auc + self.tol:
-                        best_auc, best, stale = auc, copy.deepcopy(towers), 0
+                        best_auc, best, stale = auc, towers.copy(), 0
                     else:
                         stale += 1
                         stopped = stale >= self.n_iter_no_change
@@ -553,18 +562,22 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         return loss, UniformSampler().fit(interactions.matrix)
 
     def _check_finite(self, loss, towers, epoch):
-        total = loss
-        for parameter in towers.parameters():
-            total = total + np.abs(parameter.weights).max(initial=0.0)
-        if not np.isfinite(total):
-            raise DivergenceError(
-                f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
-                "loss or weights are no longer finite. Lower learning_rate (or raise l2)."
-            )
+        largest = max(np.abs(parameter.weights).max(initial=0.0) for parameter in towers.parameters())
+        # Above the root of the largest float32 the lengths of vectors are no longer numbers.
+        if not (np.isfinite(loss) and largest < _LARGEST_WEIGHT):
+            raise self._divergence("loss or weights", f"epoch {epoch + 1}")
 
-    def _store(self, interactions, towers):
-        """Set the fitted attributes that depend on the towers."""
+    def _divergence(self, what, when):
+        return DivergenceError(
+            f"{type(self).__name__} diverged in {when} with learning_rate={self.learning_rate}: its {what} are no "
+            "longer finite, or too large to compute with. Lower learning_rate (or raise l2)."
+        )
+
+    def _store(self, interactions, towers, index=None):
+        """Set the fitted attributes that depend on the towers; `index` holds the items' vectors already."""
         user_factors, item_factors = towers.embed(self)
+        if not (np.isfinite(user_factors).all() and np.isfinite(item_factors).all()):
+            raise self._divergence("users' or items' vectors", "the last epoch")
         self._store_interactions(interactions)
         self._towers, self._seed = towers, towers.seed
         self.user_factors_, self.item_factors_ = user_factors, item_factors
@@ -574,7 +587,9 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
                 setattr(self, f"{side}_encoder_", encoder)
             elif hasattr(self, f"{side}_encoder_"):
                 delattr(self, f"{side}_encoder_")
-        self.index_ = None if self.index is None else clone(self.index).fit(item_factors)
+        if index is None and self.index is not None:
+            index = clone(self.index).fit(item_factors)
+        self.index_ = index
 
     def predict(self, X, *, user_features=None, item_features=None):
         """Score pairs of a user and an item.
@@ -660,7 +675,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         merged, _ = merge_interactions(self._stored_interactions(), Interactions(nothing, None, *ids))
         model = copy.copy(self)
         towers = self._start(merged, self, user_features, item_features)
-        model._store(merged, towers.without_new(len(self.user_ids_), len(self.item_ids_)))
+        model._store(merged, towers, index=self.index_ if item_features is None else None)
         return model
 
     def _recommend_by_index(self, users, n_recommendations, exclude_seen, exclude):
@@ -765,9 +780,3 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         width = self.user_factors_.shape[1]
         name = type(self).__name__.lower()
         return np.array([f"{name}_{side}{k}" for side in ("user", "item") for k in range(width)], dtype=object)
-
-
-def _grow_rows(matrix, n_rows):
-    """Return a csr_array with empty rows added."""
-    indptr = np.append(matrix.indptr, np.full(n_rows - matrix.shape[0], matrix.indptr[-1], matrix.indptr.dtype))
-    return csr_array((matrix.data, matrix.indices, indptr), shape=(n_rows, matrix.shape[1]))

@@ -68,12 +68,14 @@ class Side:
 
     def __init__(self, n_rows, bags, layers, *, normalised, l2, trains=True):
         self.n_rows, self.bags, self.layers = n_rows, bags, layers
-        self.normalised, self.l2, self.trains = normalised, l2, trains
+        self.normalised, self.l2, self.trains = normalised, float(l2), trains
         self.width = bags[0].parameter.weights.shape[1]
 
-    def forward(self, codes, rng=None, pool=None):
-        """Embed some rows; with `rng`, as in training (entries are dropped)."""
-        everything = len(codes) == self.n_rows
+    def forward(self, codes=None, rng=None, pool=None):
+        """Embed some rows, or all (None); with `rng`, as in training (entries are dropped)."""
+        everything = codes is None
+        if everything:
+            codes = np.arange(self.n_rows, dtype=np.int32)
         first, *others = self.bags
         if first.matrix is None:
             out = first.parameter.weights.copy() if everything else first.parameter.weights[codes]
@@ -107,6 +109,8 @@ class Side:
         """Step the parameters of a pass; `gradient` is with respect to its output and is overwritten."""
         if self.normalised:
             self._by_rows(pool, gradient, _block.back_through_norm, done.output, done.lengths, gradient)
+            # A row of zeros has no direction, and what is divided by its length would drown all other rows.
+            gradient[done.lengths <= np.float32(_EPS)] = 0.0
         for place in range(len(self.layers) - 1, -1, -1):
             weights, offsets = self.layers[place]
             inputs = done.activations[place]

@@ -1,6 +1,5 @@
 """The parameters and inputs of two towers, as they are kept between calls."""
 
-import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +8,12 @@ from scipy.sparse import csr_array
 from skrec.matrix_factorization._holdout import kinds_and_weights
 from skrec.retrieval._engine import Entries
 from skrec.retrieval._side import Bag, Parameter, Side, as_bag_matrix, make_parameter
+from skrec.utils._threads import blas_threads
 from skrec.utils._validation import Interactions
 
 # Weights of the tables at the start: small beside what training makes of them.
 _SCALE = 0.1
+TABLES = ("user_table", "item_table", "history_table", "user_input_table", "item_input_table")
 
 
 class Towers(NamedTuple):
@@ -55,18 +56,25 @@ class Towers(NamedTuple):
         )
 
     def embed(self, estimator):
-        """Return the vectors of all users and of all items."""
-        return [side.forward(np.arange(side.n_rows, dtype=np.int32)).output for side in self.sides(estimator)]
+        """Return the vectors of all users and of all items.
+
+        Own embeddings that no step has changed count as zeros, and a row without any other input gets a vector of
+        zeros: nothing is known of it, and where training began says nothing.
+        """
+        known = self._replace(user_table=_stepped(self.user_table), item_table=_stepped(self.item_table))
+        vectors = []
+        # The bits of a product may depend on how many threads it is cut for.
+        with blas_threads(1):
+            for side in known.sides(estimator):
+                done = side.forward()
+                if side.layers:
+                    done.output[~done.activations[0].any(axis=1)] = 0.0
+                vectors.append(done.output)
+        return vectors
 
     def parameters(self):
         """Return all parameters."""
-        tables = [
-            self.user_table,
-            self.item_table,
-            self.history_table,
-            self.user_input_table,
-            self.item_input_table,
-        ]
+        tables = [getattr(self, name) for name in TABLES]
         layers = [parameter for layer in [*self.user_layers, *self.item_layers] for parameter in layer]
         return [parameter for parameter in [*tables, *layers] if parameter is not None]
 
@@ -76,16 +84,16 @@ class Towers(NamedTuple):
             return self
         return self._replace(history=make_history(matrix, estimator.history_weight))
 
-    def without_new(self, n_users, n_items):
-        """Return the towers with the own embeddings of users and items from these numbers on set to 0."""
-        for parameter, n in ((self.user_table, n_users), (self.item_table, n_items), (self.history_table, n_items)):
-            if parameter is not None:
-                parameter.weights[n:] = 0.0
-        return self
+    def copy(self):
+        """Return towers with parameters of their own, which training does not change."""
+        tables = {name: _take(getattr(self, name)) for name in TABLES if getattr(self, name) is not None}
+        return self._replace(
+            **tables, user_layers=_copy_layers(self.user_layers), item_layers=_copy_layers(self.item_layers)
+        )
 
 
-def start_towers(interactions, inputs, encoders, estimator, seed, old):
-    """Return new towers, or copies of `old` ones grown to the ids of `interactions`.
+def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(None, None)):
+    """Return new towers, or copies of `old` ones with rows for the ids of `interactions`.
 
     Parameters
     ----------
@@ -96,6 +104,8 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old):
     estimator : TwoTowerRetriever
     seed : int
     old : Towers or None
+    places : (ndarray of shape (n_users,), ndarray of shape (n_items,))
+        Where each user and each item stands in the `old` towers; -1 where it does not.
 
     Raises
     ------
@@ -106,14 +116,14 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old):
     rng = np.random.default_rng([seed, 2, n_users, n_items] if old is not None else [seed, 2])
     n_inputs = [None if matrix is None else matrix.shape[1] for matrix in inputs]
     wanted = {
-        "user_table": n_users if estimator.user_embedding else None,
-        "item_table": n_items if estimator.item_embedding else None,
-        "history_table": n_items if estimator.history_weight > 0 else None,
-        "user_input_table": n_inputs[0],
-        "item_input_table": n_inputs[1],
+        "user_table": (n_users if estimator.user_embedding else None, places[0]),
+        "item_table": (n_items if estimator.item_embedding else None, places[1]),
+        "history_table": (n_items if estimator.history_weight > 0 else None, places[1]),
+        "user_input_table": (n_inputs[0], None),
+        "item_input_table": (n_inputs[1], None),
     }
     tables = {}
-    for name, n in wanted.items():
+    for name, (n, rows) in wanted.items():
         before = None if old is None else getattr(old, name)
         if old is not None and (
             (n is None) != (before is None) or (n is not None and before.weights.shape[1] != width)
@@ -122,16 +132,19 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old):
                 "n_components, user_embedding, item_embedding or history_weight is not what the towers were made with: "
                 "set it back, or fit anew with warm_start=False."
             )
-        tables[name] = None if n is None else _grow(before, n, width, rng)
+        if n is None:
+            tables[name] = None
+        else:
+            tables[name] = make_parameter(n, width, _SCALE, rng) if before is None else _grow(before, rows, rng)
     if old is None:
         layers = [_make_layers(width, tuple(estimator.hidden_layers), rng) for _ in range(2)]
     else:
-        layers = copy.deepcopy([old.user_layers, old.item_layers])
+        layers = [_copy_layers(old.user_layers), _copy_layers(old.item_layers)]
         widths = tuple(weights.weights.shape[1] for weights, _ in layers[0][:-1])
         if widths != tuple(estimator.hidden_layers):
             raise ValueError(
-                f"hidden_layers={estimator.hidden_layers} is not what the towers were made with, {widths}: set it back, "
-                "or fit anew with warm_start=False."
+                f"hidden_layers={estimator.hidden_layers} is not what the towers were made with, {widths}: set it "
+                "back, or fit anew with warm_start=False."
             )
     return Towers(
         **tables,
@@ -148,12 +161,40 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old):
     )
 
 
-def _grow(parameter, n, width, rng):
-    """Return a copy of a parameter with new rows added, or a new one."""
-    if parameter is None:
-        return make_parameter(n, width, _SCALE, rng)
-    more = make_parameter(n - len(parameter.weights), width, _SCALE, rng)
-    return Parameter(*(np.concatenate(pair) for pair in zip(parameter, more, strict=True)))
+def _grow(parameter, rows, rng):
+    """Return a copy of some rows of a parameter (None: all), with new ones where `rows` is -1."""
+    taken = _take(parameter, rows)
+    new = np.flatnonzero(rows < 0) if rows is not None else ()
+    if len(new):
+        fresh = make_parameter(len(new), taken.weights.shape[1], _SCALE, rng)
+        for array, values in zip(taken, fresh, strict=True):
+            array[new] = values
+    return taken
+
+
+def _take(parameter, rows=None):
+    """Return a parameter with copies of some rows, or of all; plain arrays, also of memory-mapped ones."""
+    return Parameter(*(np.array(array) if rows is None else np.asarray(array)[rows] for array in parameter))
+
+
+def _copy_layers(layers):
+    return [tuple(_take(parameter) for parameter in layer) for layer in layers]
+
+
+def _stepped(parameter):
+    """Return a parameter whose rows that were never stepped hold zeros."""
+    if parameter is None or parameter.counts.all():
+        return parameter
+    return parameter._replace(weights=np.where(parameter.counts[:, None] > 0, parameter.weights, np.float32(0)))
+
+
+def take_rows(matrix, rows):
+    """Return a csr_array of some rows of another, without entries where `rows` is -1."""
+    kept = np.flatnonzero(rows >= 0)
+    lengths = np.zeros(len(rows), np.int64)
+    lengths[kept] = np.diff(matrix.indptr)[rows[kept]]
+    part = matrix[rows[kept]]
+    return csr_array((part.data, part.indices, np.append(0, np.cumsum(lengths))), shape=(len(rows), matrix.shape[1]))
 
 
 def _make_layers(width, hidden, rng):
