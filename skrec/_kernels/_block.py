@@ -25,8 +25,12 @@ ARCTAN = 2
 
 # Score of a column that is not a negative of the row. Its exponential is 0, and no difference with it overflows.
 NEVER = np.float32(-1e30)
+# Below it a score is taken for NEVER.
+_MASKED = np.float32(-1e29)
 # exp(-60) is nothing beside 1, and far enough from the smallest float32 that no product becomes subnormal.
 _LOWEST = np.float32(-60.0)
+# Least value of an activation whose logarithm is taken.
+_FLOOR = np.float32(1e-20)
 
 
 class BlockLossState(NamedTuple):
@@ -34,14 +38,17 @@ class BlockLossState(NamedTuple):
 
     code: int
     temperature: float
-    first: float  # SOFTMAX 1: own positive in the denominator; BILATERAL tau of the positive; ..AT_K tau of the weight
-    second: float  # SOFTMAX_AT_K: K
+    # SOFTMAX: 1 with the positive in the denominator. BILATERAL: temperature of the positives. SOFTMAX_AT_K: that of
+    # the weight. CONTRASTIVE and HINGE: margin.
+    first: float
+    second: float  # SOFTMAX_AT_K: K. CONTRASTIVE: weight of the negatives.
     activation: int
 
 
 @kernel
 def exp32(x):
-    """e^x of a float32 of at most 88 within 2e-7, e^-60 below -60, in operations that vectorise (Cephes' polynomial)."""
+    """e^x of a float32 of at most 88 within 2e-7, 0 below -60, in operations that vectorise (Cephes' polynomial)."""
+    nothing = x < _LOWEST
     x = max(x, _LOWEST)
     n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     f = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)
@@ -53,7 +60,7 @@ def exp32(x):
     p = p * f + np.float32(5.0000001201e-1)
     p = p * f * f + f + np.float32(1.0)
     bits = np.int32((np.int32(n) + np.int32(127)) << np.int32(23))
-    return p * bits.view(np.float32)
+    return np.float32(0.0) if nothing else p * bits.view(np.float32)
 
 
 @kernel
@@ -81,8 +88,8 @@ def log32(x):
 
 @kernel
 def row_max(z):
-    """Largest value of a row."""
-    top = z[0]
+    """Largest value of a row, NEVER where nothing in it is a negative."""
+    top = NEVER
     for j in range(z.shape[0]):
         top = max(top, z[j])
     return top
@@ -134,9 +141,8 @@ def softmax_row(z, positives, weights, temperature, own):
     """
     inverse = np.float32(1.0 / temperature)
     top = row_max(z)
-    for k in range(positives.shape[0]):
-        positives[k] *= inverse
-        top = max(top, positives[k])
+    if top < _MASKED:
+        return no_negatives(z, positives)
     total = np.float32(0.0)
     for j in range(z.shape[0]):
         e = exp32(z[j] - top)
@@ -145,57 +151,86 @@ def softmax_row(z, positives, weights, temperature, own):
     loss = 0.0
     coefficient = np.float32(0.0)
     for k in range(positives.shape[0]):
-        mine = exp32(positives[k] - top) if own else np.float32(0.0)
-        both = max(total + mine, np.float32(1e-30))
+        logit = positives[k] * inverse
+        # Relative to the higher of the two sides, either of which may be all that counts.
+        level = max(top, logit) if own else top
+        scale = exp32(top - level)
+        mine = exp32(logit - level) if own else np.float32(0.0)
+        both = total * scale + mine
         w = weights[k] / both
-        coefficient += w
-        loss += weights[k] * (np.log(np.float64(both)) + top - positives[k])
-        positives[k] = w * mine - weights[k]
+        coefficient += w * scale
+        loss += weights[k] * (np.log(np.float64(both)) + level - logit)
+        positives[k] = -w * total * scale if own else -weights[k]
     for j in range(z.shape[0]):
         z[j] *= coefficient
     return loss
+
+
+@kernel
+def no_negatives(z, positives):
+    """Return 0 for a row in which positives have nothing to be compared with; derivatives are 0."""
+    for j in range(z.shape[0]):
+        z[j] = np.float32(0.0)
+    for k in range(positives.shape[0]):
+        positives[k] = np.float32(0.0)
+    return 0.0
 
 
 @kernel
 def bilateral_row(z, positives, weights, temperature, positive_temperature):
-    """Return BSL's loss: -s/tau1 + (tau2/tau1) log mean exp(s_j / tau2). z: logits of tau2."""
-    ratio = np.float32(temperature / positive_temperature)
-    inverse = np.float32(1.0 / positive_temperature)
+    """BSL: log-mean-exp of the negatives' logits less that of the positives, at a temperature of their own.
+
+    In units of `temperature` and times the weight of the row. z: logits, positives: scores; as in `softmax_row`.
+    """
     top = row_max(z)
+    if top < _MASKED or positives.shape[0] == 0:
+        return no_negatives(z, positives)
     total = np.float32(0.0)
     count = 0
     for j in range(z.shape[0]):
-        count += z[j] > np.float32(-1e29)
+        count += z[j] > _MASKED
         e = exp32(z[j] - top)
         z[j] = e
         total += e
-    total = max(total, np.float32(1e-30))
-    log_mean = np.log(np.float64(total) / max(count, 1)) + top
-    loss = 0.0
-    weight = np.float32(0.0)
+    log_mean = np.log(np.float64(total) / count) + top
+    highest, weight, mean = NEVER, np.float32(0.0), 0.0
     for k in range(positives.shape[0]):
-        loss += weights[k] * (ratio * log_mean - positives[k] * inverse)
+        highest = max(highest, positives[k])
         weight += weights[k]
-        # Derivatives are with respect to logits of `temperature`; the caller divides by it.
-        positives[k] = -weights[k] * ratio
-    coefficient = weight * ratio / total
+        mean += weights[k] * positives[k]
+    inverse = np.float32(1.0 / positive_temperature)
+    own_total = np.float32(0.0)
+    for k in range(positives.shape[0]):
+        weights[k] *= exp32((positives[k] - highest) * inverse)
+        own_total += weights[k]
+    if inverse > 0.0:
+        mean = weight * (highest + positive_temperature * np.log(np.float64(own_total) / weight))
+    loss = weight * log_mean - mean / temperature
+    for k in range(positives.shape[0]):
+        positives[k] = -weight * weights[k] / own_total
+    coefficient = weight / total
     for j in range(z.shape[0]):
         z[j] *= coefficient
     return loss
 
 
 @kernel
-def softmax_at_k_row(z, positives, weights, temperature, weight_temperature, k_best, scratch):
+def softmax_at_k_row(z, positives, weights, shift, temperature, weight_temperature, k_best, scratch):
     """SL@K: softmax losses weighted by sigma((s - beta) / tau_w), beta the K-th best of positives and negatives.
 
-    The quantile is taken afresh from the scores at hand, and neither it nor the weight is differentiated.
+    The quantile is taken afresh from the scores at hand, and neither it nor the weight is differentiated. `shift` is
+    what the logits were corrected by, or empty.
     """
     n, m = positives.shape[0], z.shape[0]
     for k in range(n):
         scratch[k] = positives[k]
+    size = n
     for j in range(m):
-        scratch[n + j] = z[j] * np.float32(temperature)
-    beta = nth_largest(scratch[: n + m], min(int(k_best), n + m))
+        if z[j] > _MASKED:
+            logit = z[j] - shift[j] if shift.shape[0] > 0 else z[j]
+            scratch[size] = logit * np.float32(temperature)
+            size += 1
+    beta = nth_largest(scratch[:size], min(int(k_best), size))
     for k in range(n):
         x = (positives[k] - beta) / np.float32(weight_temperature)
         weights[k] *= np.float32(1.0) / (np.float32(1.0) + exp32(-min(max(x, np.float32(-30.0)), np.float32(30.0))))
@@ -205,27 +240,28 @@ def softmax_at_k_row(z, positives, weights, temperature, weight_temperature, k_b
 @kernel
 def pairwise_softmax_row(z, positives, weights, temperature, activation, gradient):
     """PSL: log sum_j act(s_j - s_i)^(1/tau) for each positive i. z: scores."""
+    if row_max(z) < _MASKED:
+        return no_negatives(z, positives)
     inverse = np.float32(1.0 / temperature)
     loss = 0.0
     for j in range(z.shape[0]):
         gradient[j] = np.float32(0.0)
+    highest = row_max(z)
     for k in range(positives.shape[0]):
         own = positives[k]
-        top = np.float32(1e-20)
-        for j in range(z.shape[0]):
-            top = max(top, _activate(z[j] - own, activation))
-        scale = inverse * log32(top)
+        # Activations rise with the difference.
+        scale = inverse * log32(_activate(highest - own, activation))
         total = np.float32(0.0)
         for j in range(z.shape[0]):
-            total += exp32(inverse * log32(max(_activate(z[j] - own, activation), np.float32(1e-20))) - scale)
-        total = max(total, np.float32(1e-30))
+            e = exp32(inverse * log32(_activate(z[j] - own, activation)) - scale)
+            total += e if z[j] > _MASKED else np.float32(0.0)
         loss += weights[k] * (np.log(np.float64(total)) + scale)
         w = weights[k] * inverse / total
         slope = np.float32(0.0)
         for j in range(z.shape[0]):
             d = z[j] - own
-            a = max(_activate(d, activation), np.float32(1e-20))
-            g = w * exp32(inverse * log32(a) - scale) * _activate_slope(d, activation) / a
+            a = _activate(d, activation)
+            g = w * exp32(inverse * log32(a) - scale) * _activate_slope(d, a, activation) / a
             gradient[j] += g
             slope += g
         positives[k] = -slope
@@ -236,37 +272,41 @@ def pairwise_softmax_row(z, positives, weights, temperature, activation, gradien
 
 @kernel
 def _activate(d, activation):
+    """PSL's activation of a difference, at least _FLOOR."""
     if activation == RELU:
-        return max(d + np.float32(1.0), np.float32(0.0))
+        return max(d + np.float32(1.0), _FLOOR)
     if activation == TANH:
-        return np.float32(1.0) + np.float32(np.tanh(d))
-    return np.float32(1.0) + np.float32(np.arctan(d)) if d > np.float32(-1e29) else np.float32(0.0)
+        return max(np.float32(1.0) + np.float32(np.tanh(d)), _FLOOR)
+    return max(np.float32(1.0) + np.float32(np.arctan(d)), _FLOOR)
 
 
 @kernel
-def _activate_slope(d, activation):
+def _activate_slope(d, activated, activation):
+    """Return the derivative of the activation, 0 where it is at its floor."""
     if activation == RELU:
-        return np.float32(1.0) if d > np.float32(-1.0) else np.float32(0.0)
-    if activation == TANH:
-        t = np.float32(np.tanh(d))
-        return np.float32(1.0) - t * t
-    return np.float32(1.0) / (np.float32(1.0) + d * d)
+        slope = np.float32(1.0)
+    elif activation == TANH:
+        slope = activated * (np.float32(2.0) - activated)
+    else:
+        slope = np.float32(1.0) / (np.float32(1.0) + d * d)
+    return slope if activated > _FLOOR else np.float32(0.0)
 
 
 @kernel
 def contrastive_row(z, positives, weights, margin, negative_weight):
-    """CCL: (1 - s) + w mean_j max(0, s_j - margin). z: scores."""
+    """CCL: max(0, 1 - s) + w mean_j max(0, s_j - margin). z: scores."""
     total, count = np.float32(0.0), 0
     margin = np.float32(margin)
     for j in range(z.shape[0]):
-        count += z[j] > np.float32(-1e29)
+        count += z[j] > _MASKED
         total += max(z[j] - margin, np.float32(0.0))
-    share = np.float32(negative_weight) / max(count, 1)
+    share = np.float32(negative_weight) / np.float32(max(count, 1))
     weight, loss = np.float32(0.0), 0.0
     for k in range(positives.shape[0]):
-        loss += weights[k] * (np.float32(1.0) - positives[k] + share * total)
+        missing = np.float32(1.0) - positives[k]
+        loss += weights[k] * (max(missing, np.float32(0.0)) + share * total)
         weight += weights[k]
-        positives[k] = -weights[k]
+        positives[k] = -weights[k] if missing > 0.0 else np.float32(0.0)
     for j in range(z.shape[0]):
         z[j] = weight * share if z[j] > margin else np.float32(0.0)
     return loss
@@ -277,9 +317,9 @@ def hinge_row(z, positives, weights, margin, gradient):
     """Group hinge: each positive against each negative, mean_j max(0, margin + s_j - s_i). z: scores."""
     count = 0
     for j in range(z.shape[0]):
-        count += z[j] > np.float32(-1e29)
+        count += z[j] > _MASKED
         gradient[j] = np.float32(0.0)
-    share = np.float32(1.0) / max(count, 1)
+    share = np.float32(1.0) / np.float32(max(count, 1))
     loss = 0.0
     for k in range(positives.shape[0]):
         bound = positives[k] - np.float32(margin)
@@ -302,9 +342,9 @@ def bpr_row(z, positives, weights, gradient):
     """BPR of each positive against each negative, mean_j log(1 + exp(s_j - s_i)). z: scores."""
     count = 0
     for j in range(z.shape[0]):
-        count += z[j] > np.float32(-1e29)
+        count += z[j] > _MASKED
         gradient[j] = np.float32(0.0)
-    share = np.float32(1.0) / max(count, 1)
+    share = np.float32(1.0) / np.float32(max(count, 1))
     loss = 0.0
     for k in range(positives.shape[0]):
         own = positives[k]
@@ -312,7 +352,7 @@ def bpr_row(z, positives, weights, gradient):
         total, slope = np.float32(0.0), np.float32(0.0)
         for j in range(z.shape[0]):
             d = z[j] - own
-            e = exp32(-abs(d)) if d > np.float32(-60.0) else np.float32(0.0)
+            e = exp32(-abs(d))
             total += max(d, np.float32(0.0)) + log32(np.float32(1.0) + e)
             s = np.float32(1.0) / (np.float32(1.0) + e)
             g = s if d > np.float32(0.0) else e * s
@@ -326,19 +366,20 @@ def bpr_row(z, positives, weights, gradient):
 
 
 @kernel
-def row_loss(state, z, positives, weights, scratch):
+def row_loss(state, z, positives, weights, shift, scratch):
     """Return the loss of a row; `z` and `positives` become derivatives with respect to the scores.
 
     `z` (m,) holds logits for the losses with a softmax over the row (scores over temperature, plus corrections) and
     scores for the others; NEVER where a column is no negative of this row. `positives` and `weights` (p,) are the
-    positives' scores and weights; weights may be overwritten. `scratch` has room for m + p.
+    positives' scores and weights; weights may be overwritten. `shift` (m,), or empty, is what logits were corrected by.
+    `scratch` has room for m + p.
     """
     if state.code == SOFTMAX:
         loss = softmax_row(z, positives, weights, state.temperature, state.first > 0)
     elif state.code == BILATERAL:
         loss = bilateral_row(z, positives, weights, state.temperature, state.first)
     elif state.code == SOFTMAX_AT_K:
-        loss = softmax_at_k_row(z, positives, weights, state.temperature, state.first, state.second, scratch)
+        loss = softmax_at_k_row(z, positives, weights, shift, state.temperature, state.first, state.second, scratch)
     elif state.code == PAIRWISE_SOFTMAX:
         loss = pairwise_softmax_row(z, positives, weights, state.temperature, state.activation, scratch)
     elif state.code == CONTRASTIVE:
@@ -360,6 +401,16 @@ def row_loss(state, z, positives, weights, scratch):
 def takes_logits(state):
     """Whether the loss is a softmax over the row, whose scores are divided by a temperature and corrected."""
     return state.code <= SOFTMAX_AT_K
+
+
+@kernel(inline=False)
+def evaluate_row(state, z, positives, weights, scratch):
+    """Do as `row_loss`, from scores of a row that has nothing to mask or to correct."""
+    if takes_logits(state):
+        inverse = np.float32(1.0 / state.temperature)
+        for j in range(z.shape[0]):
+            z[j] *= inverse
+    return row_loss(state, z, positives, weights, z[:0], scratch)
 
 
 @kernel(inline=False)
@@ -431,12 +482,7 @@ def block_rows(
                     z[columns[t]] = max(z[columns[t]] + change, NEVER)
         if n_hard > 0:
             keep_hardest(z, n_hard, scratch)
-        loss += row_loss(state, z, positives[first : first + n_own], weights[first : first + n_own], scratch)
-        for t in range(first, last):
-            if columns[t] >= 0 and z[columns[t]] != 0.0:
-                change = hit_shift[columns[t]] if kinds[t] > 0 else log_explicit
-                if change == NEVER:
-                    z[columns[t]] = np.float32(0.0)
+        loss += row_loss(state, z, positives[first : first + n_own], weights[first : first + n_own], shift, scratch)
     return loss
 
 
