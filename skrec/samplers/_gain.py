@@ -26,7 +26,7 @@ class GainSampler(MemorySampler):
     epsilon : float, default=0.1
         0 or more. Small values favour items that are easy already, whose H is near 0.
     memory_size : int, default=128
-        Most items that are remembered of a user. Of a user with n positives, 16 to n are, as far as there are as many
+        Most items that are remembered of a user. Of a user with n positives, 32 to n are, as far as there are as many
         unobserved ones.
     new_ratio : float, default=8.0
         Refresh: uniform new items that compete for the places of a memory before each epoch, for each place. 0 keeps
@@ -72,7 +72,7 @@ class GainSampler(MemorySampler):
     there are none.
 
     *Cost* of a step: 1 score, and 5 more for each place of a memory before the epoch, at most 5 for a positive where
-    users have 16 or more.
+    users have 32 or more.
 
     References
     ----------

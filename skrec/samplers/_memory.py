@@ -14,7 +14,7 @@ _N_POSITIVES = 8
 # Places of a memory whose history is held at once, in each thread.
 _PLACES = 1 << 17
 # Places of the memory of a user with next to no positives.
-_LEAST_PLACES = 16
+_LEAST_PLACES = 32
 # Entries of a memory in a block of items, on average, below which there are fewer blocks instead.
 _ENTRIES_PER_BLOCK = 8
 
@@ -48,12 +48,15 @@ class MemorySampler(BaseSampler):
 
     def _fit_tables(self, matrix):
         n_positives = np.diff(np.append(0, np.cumsum(matrix.data > 0))[matrix.indptr])
-        sizes = np.minimum(np.maximum(n_positives, _LEAST_PLACES), self.memory_size)
-        self._bounds = np.append(0, np.cumsum(sizes)).astype(np.int64)
+        self._bounds = np.append(0, np.cumsum(self._count_places(n_positives))).astype(np.int64)
         self.memory_ = np.full(self._bounds[-1], -1, np.int32)
         self._values = np.zeros(self._bounds[-1], np.uint16)
         self._starts = None  # of the blocks of the last epoch; None: no epoch has begun
         self._past = []  # vectors and biases before the last epochs, the latest first
+
+    def _count_places(self, n_positives):
+        """Return the places of each user's memory: in proportion to the steps, so that a step costs the same."""
+        return np.minimum(np.maximum(n_positives, _LEAST_PLACES), self.memory_size)
 
     def _begin_epoch(self, model, epoch, rng, partition, run):
         from skrec._kernels._memory import ONE, expected_preference, make_refresh_scratch, refresh_memory

@@ -25,7 +25,7 @@ class VarianceSampler(MemorySampler):
     warm_up : int, default=10
         Epochs over which the weight rises from 0 to `alpha`. 0: `alpha` from the start.
     memory_size : int, default=128
-        Most items that are remembered of a user. Of a user with n positives, 16 to n are, as far as there are as many
+        Most items that are remembered of a user. Of a user with n positives, 32 to n are, as far as there are as many
         unobserved ones.
     new_ratio : float, default=8.0
         Refresh: uniform new items that compete for the places of a memory before each epoch, for each place. 0 keeps
@@ -73,7 +73,7 @@ class VarianceSampler(MemorySampler):
     for a million.
 
     *Cost* of a step: `n_candidates` + 1 scores, and 5 more for each place of a memory before the epoch, at most 5 for a
-    positive where users have 16 or more.
+    positive where users have 32 or more.
 
     References
     ----------
