@@ -318,9 +318,9 @@ class BilateralSoftmaxLoss(_TemperedLoss):
     -----
     The paper's loss of two temperatures, times the constant :math:`n / \tau_2`, which makes it comparable with
     :class:`SoftmaxLoss`. The paper's code averages over the positives of a user that are in a batch; a user of one has
-    :math:`-s/\tau_2` and no use for :math:`\tau_1`. Weights of rows weigh the mean over positives. Another form that is
-    called BSL has one temperature and a power of the sum over negatives. It is not offered: it changes with the level of
-    the scores.
+    :math:`-s/\tau_2` and no use for :math:`\tau_1`. Weights of rows weigh the mean over positives. Another form
+    called BSL has one temperature and a power of the sum over negatives. It is not offered: it changes with the level
+    of the scores.
 
     References
     ----------
@@ -365,10 +365,10 @@ class SoftmaxAtKLoss(_TemperedLoss):
 
     Notes
     -----
-    :math:`\beta` is taken afresh from the positives and the negatives at hand; the authors' code takes it every 5 to 20
+    :math:`\beta` is taken afresh from the positives and negatives at hand; the authors' code takes it every 5 to 20
     epochs. With shared negatives it is the k-th of the sample, as theirs is. The weight is not differentiated. In the
-    authors' code it is, which adds a term that pulls a positive down while its loss is above 0. With fewer than k scores
-    :math:`\beta` is the lowest.
+    authors' code it is, which adds a term that pulls a positive down while its loss is above 0. With fewer than k
+    scores :math:`\beta` is the lowest.
 
     References
     ----------

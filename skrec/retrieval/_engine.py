@@ -11,6 +11,7 @@ import numpy as np
 
 from skrec._kernels import _block
 from skrec.retrieval._side import split, work
+from skrec.samplers._in_batch import BlockPositives
 from skrec.utils._threads import effective_n_jobs
 
 # Parts that a step's products and losses are cut into: at most so many threads are of use.
@@ -46,6 +47,7 @@ class Entries:
         scale *= self.n_trained_users / max(total, 1e-12)
         self.weights = (weights * scale[users]).astype(np.float32)
         self.users = np.flatnonzero(mass > 0).astype(np.int32)
+        self.counts = np.bincount(self.items[self.own > 0], minlength=matrix.shape[1])
 
     def take(self, users):
         """Return the entries of some users, one after the other, and where each user's start."""
@@ -144,7 +146,7 @@ class BlockEngine:
             shift, hit_shift = self.no_shift, self.never
             places = columns = entry_items
         else:
-            touched, n_candidates, shift, hit_shift = self._candidates(entry_items[own > 0], rng)
+            touched, n_candidates, shift, hit_shift = self._candidates(entry_items[own > 0], len(block), rng)
             places = self.place_of[entry_items]
             columns = np.where(places < n_candidates, places, np.int32(-1))
             self.place_of[touched] = -1
@@ -224,7 +226,7 @@ class BlockEngine:
             range(len(parts)),
         )
 
-    def _candidates(self, block_items, rng):
+    def _candidates(self, block_items, n_users, rng):
         """Draw a block's shared candidates.
 
         Returns
@@ -234,15 +236,18 @@ class BlockEngine:
         n_candidates : int
         shift : ndarray of shape (n_candidates,), float32
             Logarithm of how often each was drawn over how often it was expected: it makes the sum over the candidates
-            an unbiased estimate of the sum over the catalogue.
+            an unbiased estimate of the sum over the catalogue. Without correction, of how often it was drawn.
         hit_shift : ndarray of shape (n_candidates,), float32
         """
-        drawn = self.sampler._draw_shared(self.n_negatives, block_items, rng)
+        # Of the others; a block of one user has none, and any number will do.
+        share = max(n_users - 1, 1) / max(len(self.entries.users) - 1, 1)
+        block = BlockPositives(block_items, self.entries.counts, share)
+        drawn = self.sampler._draw_shared(self.n_negatives, block, rng)
         codes, times = np.unique(drawn, return_counts=True)
         codes = codes.astype(np.int32)
-        expected = self.sampler._expected_counts(codes, self.n_negatives, block_items)
-        shift = (np.log(times) - np.log(expected)).astype(np.float32)
-        hit_shift = self.sampler._hit_shift(codes, times, block_items)
+        expected = self.sampler._expected_counts(codes, self.n_negatives, block)
+        shift = np.log(times if expected is None else times / expected).astype(np.float32)
+        hit_shift = self.sampler._hit_shift(codes, times, block)
         touched = np.empty(len(codes) + len(block_items), np.int32)
         touched[: len(codes)] = codes
         self.place_of[codes] = np.arange(len(codes), dtype=np.int32)

@@ -8,6 +8,7 @@ from skrec.samplers._dynamic import DynamicSampler, WARPSampler
 from skrec.samplers._explicit import ExplicitSampler
 from skrec.samplers._gain import GainSampler
 from skrec.samplers._hardness import HardnessAdaptiveSampler
+from skrec.samplers._in_batch import InBatchSampler
 from skrec.samplers._mixed import MixedSampler
 from skrec.samplers._popularity import PopularitySampler
 from skrec.samplers._positive import InversePropensityWeighter, PopularityDownSampler
@@ -35,6 +36,7 @@ __all__ = [
     "ExplicitSampler",
     "GainSampler",
     "HardnessAdaptiveSampler",
+    "InBatchSampler",
     "InversePropensityWeighter",
     "MixedSampler",
     "PopularityDownSampler",

@@ -130,6 +130,37 @@ class BaseSampler(BaseEstimator):
 
         return BlockState(self._excludes, np.zeros(1, np.int32), np.zeros(1, np.int64))
 
+    def _draw_shared(self, n, block, rng):
+        """Draw the negatives that a block of users shares.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws, at most.
+        block : BlockPositives
+            What the block is trained on.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of int
+            Item codes, of which some may be equal.
+        """
+        raise ValueError(
+            f"Negatives of {type(self).__name__} cannot be shared by a block of users; use UniformSampler, "
+            "PopularitySampler, InBatchSampler or a MixedSampler of them."
+        )
+
+    def _expected_counts(self, codes, n, block):
+        """Return how often each of the distinct `codes` was to be drawn; None: their logits are not corrected."""
+        raise NotImplementedError
+
+    def _hit_shift(self, codes, times, block):
+        """Return what is added to each candidate's logit for users who have it as a positive; NEVER: not a negative."""
+        from skrec._kernels._block import NEVER
+
+        return np.full(len(codes), NEVER if self._excludes & 1 else 0.0, np.float32)
+
     def _as_sampled(self, model, rng, partition):
         """Return the sampler that :meth:`sample` draws from: a copy that has seen the model."""
         sampler = copy.copy(self)

@@ -127,6 +127,15 @@ class MixedSampler(BaseComposition, Mixture):
     A sampler that has no negative for a user passes on to the next in the list (after the last, the first). What is
     never drawn is what at least one of the samplers excludes.
 
+    Of the negatives that a block of users shares, each sampler draws its share, and how often an item is to be expected
+    adds up over them. With :class:`InBatchSampler` and :class:`UniformSampler` that is mixed negative sampling (Yang et
+    al.).
+
+    References
+    ----------
+    Yang et al., "Mixed negative sampling for learning two-tower neural networks in recommendations", WWW 2020
+    companion.
+
     Examples
     --------
     >>> from skrec.samplers import DynamicSampler, MixedSampler, UniformSampler
@@ -199,3 +208,19 @@ class MixedSampler(BaseComposition, Mixture):
         )
         check_parameter(self, "samplers", good, "a list of (name, sampler, share of at least 0), one share above 0")
         self._validate_names([*names, *(f"{name}_share" for name in names)])
+
+    def _draw_shared(self, n, block, rng):
+        parts = zip(self._parts, self._parts_of(n), strict=True)
+        return np.concatenate([part._draw_shared(own, block, rng) for part, own in parts])
+
+    def _expected_counts(self, codes, n, block):
+        parts = zip(self._parts, self._parts_of(n), strict=True)
+        expected = [part._expected_counts(codes, own, block) for part, own in parts if own]
+        return None if any(own is None for own in expected) else np.sum(expected, axis=0)
+
+    def _hit_shift(self, codes, times, block):
+        return np.min([part._hit_shift(codes, times, block) for part in self._parts], axis=0)
+
+    def _parts_of(self, n):
+        """Divide `n` shared draws among the samplers."""
+        return np.diff(np.rint(np.cumsum(self._shares()) * n).astype(np.int64), prepend=0)

@@ -34,7 +34,7 @@ class PopularitySampler(BaseSampler):
     -----
     Drawn from alias tables (Walker 1977) in constant time, one table for each block of items that an epoch is cut into.
     Renormalised in a block, an item of share p comes up about (n_blocks - 1) p too seldom, relatively; there are never
-    more blocks than keep this below 5 %.
+    more blocks than keep this below 5 %. Negatives that a block of users shares are drawn with replacement.
 
     References
     ----------
@@ -64,6 +64,7 @@ class PopularitySampler(BaseSampler):
     def _fit_tables(self, matrix):
         mass = np.maximum(count_positives(matrix), 0.5) ** float(self.alpha)
         self.prob_ = mass / mass.sum()
+        self._cumulative = np.cumsum(self.prob_)
 
     @property
     def _max_blocks(self):
@@ -79,3 +80,10 @@ class PopularitySampler(BaseSampler):
         prob, alias = np.empty(n_items), np.empty(n_items, np.int32)
         build_block_aliases(self.prob_, partition, np.empty(n_items), np.empty(n_items, np.int32), prob, alias)
         return AliasState(self._excludes, prob, alias)
+
+    def _draw_shared(self, n, block, rng):
+        # The last sum may fall short of 1 by rounding.
+        return np.searchsorted(self._cumulative[:-1], rng.random(n), side="right")
+
+    def _expected_counts(self, codes, n, block):
+        return n * self.prob_[codes]

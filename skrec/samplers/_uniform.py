@@ -28,7 +28,8 @@ class UniformSampler(BaseSampler):
     -----
     A draw that hits an excluded item is repeated, which keeps the law uniform over the rest; a user with nothing left
     has no negative, and the step is skipped. Cost: one generator step and, for a user who has seen the share f of the
-    items, 1 / (1 - f) tests.
+    items, 1 / (1 - f) tests. Negatives that a block of users shares are drawn without replacement: as many as there are
+    items are the whole catalogue.
 
     Examples
     --------
@@ -53,3 +54,10 @@ class UniformSampler(BaseSampler):
         from skrec._kernels._sampling import UniformState
 
         return UniformState(self._excludes)
+
+    def _draw_shared(self, n, block, rng):
+        n_items = self.n_features_in_
+        return np.arange(n_items) if n >= n_items else rng.choice(n_items, n, replace=False, shuffle=False)
+
+    def _expected_counts(self, codes, n, block):
+        return np.full(len(codes), min(1.0, n / self.n_features_in_))
