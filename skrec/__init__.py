@@ -16,6 +16,7 @@ _ESTIMATORS = {
     "PosNegRetriever": "skrec.compose",
     "PopularityRecommender": "skrec.baselines",
     "TripletMF": "skrec.matrix_factorization",
+    "TwoTowerRetriever": "skrec.retrieval",
 }
 _SUBPACKAGES = (
     "baselines",

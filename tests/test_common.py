@@ -28,6 +28,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import skrec
 from skrec import EASERecommender, PopularityRecommender, TripletMF
 from skrec.datasets import make_interactions
+from skrec.losses import SoftmaxLoss
 from skrec.model_selection import LeaveLastOut, UserKFold
 from skrec.preprocessing import FeatureEncoder
 from skrec.samplers import MixedSampler, PopularitySampler, UniformSampler, WARPSampler
@@ -41,6 +42,7 @@ QUICK = {
     "ImplicitALS": {"n_components": 8, "random_state": 0},
     "TripletMF": {"max_iter": 3, "n_components": 8, "random_state": 0},
     "PosNegRetriever": {"positive": TripletMF(max_iter=3, n_components=8), "random_state": 0},
+    "TwoTowerRetriever": {"max_iter": 3, "n_components": 8, "random_state": 0},
 }
 # Some tests give rows without explicit negatives, of which PosNegRetriever warns.
 pytestmark = pytest.mark.filterwarnings("ignore::skrec.exceptions.NoNegativesWarning")
@@ -308,6 +310,7 @@ GRIDS = {
     "ImplicitALS": {"unobserved_weight": [4.0, 16.0], "n_components": [4, 8]},
     "PosNegRetriever": {"calibration": ["zscore", "rank"], "weight": [0.1, 1.0], "positive__n_components": [4, 8]},
     "TripletMF": {"sampler": [UniformSampler(), PopularitySampler()], "n_components": [4, 8]},
+    "TwoTowerRetriever": {"loss": [SoftmaxLoss()], "loss__temperature": [0.1, 0.3], "hidden_layers": [(), (8,)]},
     "PopularityRecommender": {"on_unknown": ["popular"]},
 }
 
@@ -402,7 +405,11 @@ def test_planted_preferences_are_found_better_than_by_popularity(name):
     groups = 4
     X = np.array([(u, i) for u in range(120) for i in range(60) if u % groups == i % groups and rng.random() < 0.6])
     held = np.arange(len(X)) % 5 == 0
-    longer = {"TripletMF": {"max_iter": 40}, "PosNegRetriever": {"positive__max_iter": 40}}
+    longer = {
+        "TripletMF": {"max_iter": 40},
+        "PosNegRetriever": {"positive__max_iter": 40},
+        "TwoTowerRetriever": {"max_iter": 30},
+    }
     model = make(name).set_params(**longer.get(name, {})).fit(X[~held])
     # The items of the user's group in neither set cannot be told from those held out: the best possible is 0.94.
     assert model.score(X[held]) > 0.92

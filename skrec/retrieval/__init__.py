@@ -1,7 +1,8 @@
-"""Retrieval: from the vectors of queries to the best of many items."""
+"""Retrieval: towers that give users and items vectors, and from the vectors of queries to the best of many items."""
 
 from skrec.retrieval._approximate import ApproximateIndex
 from skrec.retrieval._exact import ExactIndex
 from skrec.retrieval._plot import RetrievalRecallDisplay
+from skrec.retrieval._retriever import TwoTowerRetriever
 
-__all__ = ["ApproximateIndex", "ExactIndex", "RetrievalRecallDisplay"]
+__all__ = ["ApproximateIndex", "ExactIndex", "RetrievalRecallDisplay", "TwoTowerRetriever"]

@@ -780,3 +780,8 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         width = self.user_factors_.shape[1]
         name = type(self).__name__.lower()
         return np.array([f"{name}_{side}{k}" for side in ("user", "item") for k in range(width)], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
