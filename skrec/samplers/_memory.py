@@ -71,10 +71,11 @@ class MemorySampler(BaseSampler):
         indices, kinds = kernel_array(self.matrix_.indices, np.int32), kernel_array(self.matrix_.data, np.int8)
         past_items = [(V.astype(np.float32), bias) for _, V, bias in self._past]
         ratio, inverse_temperature = float(self.new_ratio), 1.0 / self.temperature
+        largest = int(np.diff(self._bounds).max(initial=0))
 
         def refresh(group):
             first, last = int(partition.user_starts[group]), int(partition.user_starts[group + 1])
-            scratch = make_refresh_scratch(n_items, int(self.memory_size), ratio)
+            scratch = make_refresh_scratch(n_items, largest, ratio)
             memory = self._bounds, self.memory_
             refresh_memory(
                 first,
