@@ -102,9 +102,9 @@ class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
         \lambda = \text{l2} \cdot \frac{\sqrt{n / |S|} + \sqrt{m / |S|}}{1 + \text{unobserved_weight}}.
 
     The numerator is the length that the singular values of a random matrix with as many positives reach, in units of
-    the penalty, so that ``l2=1`` removes whatever noise could explain. The best values on MovieLens 100K and 1M,
-    Last.fm and Amazon Beauty all lie between 0.3 and 0.6, while those of :math:`\lambda` are an order of magnitude
-    apart. In the frequent case that a grid is given in the terms of [1]_, invert the formulas.
+    the penalty, so that ``l2=1`` removes whatever noise could explain. With the defaults, :math:`\alpha` is 0.70 on
+    MovieLens 1M and 0.010 on Amazon Beauty, :math:`\lambda` 0.0044 and 0.018. For a grid in the terms of [1]_, invert
+    the formulas.
 
     Positives are the rows with ``y > 0``. Explicit negatives count like pairs that do not occur; they still are items
     that the user has seen.

@@ -140,7 +140,7 @@ class ALSSolver:
         """
         self.improve("item", "user")
         objective, energy = self.improve("user", "item")
-        return objective / self.total, energy
+        return float(objective / self.total), energy
 
     def improve(self, side, other):
         """Improve the factors of one side; return the objective, and what :meth:`align` did for the other side."""
