@@ -66,7 +66,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         difference, more pushes them down. Softmax losses only; the others know 0 and not 0.
     user_embedding, item_embedding : bool, default=True
         Whether users and items have embeddings of their own. False: only their features (and history) tell them apart.
-    history_weight : float, default=0.5
+    history_weight : float, default=0.7
         Weight of the sum of the embeddings of the items of a user's history over the root of their number; 0: none.
     history_dropout : float, default=0.3
         Share of a user's history that is left out in each step, so that a positive does not only predict itself.
@@ -216,7 +216,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         explicit_negative_weight=1.0,
         user_embedding=True,
         item_embedding=True,
-        history_weight=0.5,
+        history_weight=0.7,
         history_dropout=0.3,
         hidden_layers=(),
         user_encoder=None,

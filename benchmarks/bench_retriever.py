@@ -1,0 +1,139 @@
+"""Quality of TwoTowerRetriever from ids alone: with its defaults and with settings that a search chose on train.
+
+ML-1M m1, ML-100K (ua; ratings of 4 or more are positives, the others explicit negatives), Last.fm (the split of LightGCN's repository) and Amazon Beauty (the last
+fifth of each user's sequence). `--search` chooses settings on a tenth of the training rows, one parameter after the
+other, and writes `retriever_settings.json`; without it they are read from there, fitted on all of train and judged on
+test, once per seed. Published figures for m1 stand beside: they were chosen on test by their authors.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import common  # first: it limits BLAS
+import numpy as np
+
+from skrec import TwoTowerRetriever
+from skrec.datasets import fetch_amazon_beauty, fetch_lastfm, fetch_movielens_1m_m1, fetch_movielens_100k
+from skrec.losses import SoftmaxLoss
+from skrec.metrics import ranking_metrics
+
+SETTINGS = Path(__file__).with_name("retriever_settings.json")
+METRICS = ["recall@20", "ndcg@20", "auc"]
+# The axes of the search, in its order; the first values are where it starts.
+AXES = {
+    "temperature": [0.17, 0.13, 0.15, 0.2, 0.24],
+    "n_components": [64, 128, 256],
+    "learning_rate": [0.05, 0.02, 0.08],
+    "history_weight": [0.7, 0.3, 1.0, 1.5],
+    "history_dropout": [0.3, 0.15, 0.5],
+    "batch_size": [128, 64, 256],
+    "max_iter": [30, 15, 50],
+}
+PUBLISHED = {
+    "LightGCN": (0.2576, 0.2427),
+    "UltraGCN": (0.2787, 0.2642),
+    "SimpleX": (0.2802, 0.2670),
+    "MF + BSL": (0.2804, 0.2681),
+    "MF + sampled softmax": (0.2809, 0.2662),
+    "EASE (run beside, l2=1000)": (0.2755, 0.2674),
+}
+
+
+def load(name):
+    """Return the (user, item) pairs of train and of test, and which are positives."""
+    if name == "ml-100k":
+        parts = [fetch_movielens_100k(split="ua", subset=part) for part in ("train", "test")]
+        return [(part.data[["user_id", "item_id"]], (part.target >= 4).to_numpy()) for part in parts]
+    if name == "ml-1m-m1":
+        train, test = (fetch_movielens_1m_m1(subset=part).data for part in ("train", "test"))
+    elif name == "lastfm":
+        train, test = (fetch_lastfm(subset=part).data for part in ("train", "test"))
+    else:
+        rows = fetch_amazon_beauty().data.sort_values(["user_id", "order"], kind="stable")
+        place, size = rows.groupby("user_id").cumcount(), rows.groupby("user_id")["item_id"].transform("size")
+        last = (place >= size - np.maximum(size // 5, 1)).to_numpy()
+        train, test = rows[~last], rows[last]
+    return [(part[["user_id", "item_id"]], np.ones(len(part), bool)) for part in (train, test)]
+
+
+def make(settings, seed, n_jobs):
+    """Return an estimator; the temperature goes to its loss."""
+    settings = dict(settings)
+    if "temperature" in settings:
+        settings["loss"] = SoftmaxLoss(temperature=settings.pop("temperature"))
+    return TwoTowerRetriever(random_state=seed, n_jobs=n_jobs, **settings)
+
+
+def judge(settings, train, test, seed, n_jobs):
+    """Fit once; return the metrics and the seconds of the fit."""
+    seconds, model = common.stopwatch(make(settings, seed, n_jobs).fit, *train)
+    scores = ranking_metrics(model, *test, metrics=METRICS, n_jobs=n_jobs).scores
+    return {**scores, "seconds": seconds, "engine": model.engine_}
+
+
+def search(name, metric, seeds, n_jobs):
+    """Choose settings on a tenth of train, one axis after the other."""
+    X, y = load(name)[0]
+    held = np.random.default_rng(0).random(len(X)) < 0.1
+    parts = (X[~held], y[~held]), (X[held], y[held])
+    best, best_score, tried = {}, -np.inf, {}
+
+    def score(settings):
+        key = json.dumps(settings, sort_keys=True)
+        if key not in tried:
+            tried[key] = np.mean([judge(settings, *parts, seed, n_jobs)[metric] for seed in range(seeds)])
+            print(f"  {name} {metric} {tried[key]:.4f} {settings}", flush=True)
+        return tried[key]
+
+    for axis, values in AXES.items():
+        for value in values:
+            settings = {**best, axis: value}
+            if score(settings) > best_score:
+                best, best_score = settings, score(settings)
+    return {"settings": best, "validation": float(best_score), "tried": len(tried)}
+
+
+def main():
+    """Search, or judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=["ml-1m-m1", "ml-100k", "lastfm", "amazon-beauty"])
+    parser.add_argument("--metric", default="ndcg@20", choices=METRICS, help="what the search looks at")
+    parser.add_argument("--search", action="store_true")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--n-jobs", type=int, default=2)
+    options = parser.parse_args()
+    known = json.loads(SETTINGS.read_text()) if SETTINGS.exists() else {}
+    if options.search:
+        for name in options.data:
+            known[f"{name} {options.metric}"] = search(name, options.metric, min(options.seeds, 2), options.n_jobs)
+            SETTINGS.write_text(json.dumps(known, indent=1) + "\n")
+        return
+    record = {"machine": common.machine(), "rows": {}}
+    make({"max_iter": 1}, 0, 1).fit(*load("ml-100k")[0])  # compile
+    for name in options.data:
+        train, test = load(name)
+        print(f"\n{name}: {train[1].sum():,} positives to train on")
+        rows, means = [], {}
+        contestants = {"defaults": {}}
+        contestants |= {key: value["settings"] for key, value in known.items() if key.startswith(f"{name} ")}
+        for label, settings in contestants.items():
+            runs = [judge(settings, train, test, seed, options.n_jobs) for seed in range(options.seeds)]
+            record["rows"][f"{name}: {label}"] = {"settings": settings, "runs": runs}
+            means[label] = {m: np.mean([run[m] for run in runs]) for m in [*METRICS, "seconds"]}
+            spread = {m: np.std([run[m] for run in runs], ddof=1) if len(runs) > 1 else 0.0 for m in METRICS}
+            cells = [f"{means[label][m]:.4f} ± {spread[m]:.4f}" for m in METRICS]
+            rows.append([label, *cells, f"{means[label]['seconds']:.1f}", runs[0]["engine"], settings or ""])
+        if name == "ml-1m-m1":
+            rows += [[f"published: {who}", f"{r:.4f}", f"{n:.4f}", "", "", "", ""] for who, (r, n) in PUBLISHED.items()]
+        common.print_table(["settings", *METRICS, "fit s", "engine", ""], rows)
+        tuned = means.get(f"{name} ndcg@20")
+        if tuned:
+            print(f"defaults reach {means['defaults']['ndcg@20'] / tuned['ndcg@20']:.1%} of the tuned NDCG@20")
+    record["finished"] = time.strftime("%Y-%m-%d %H:%M")
+    common.save("retriever", record)
+
+
+if __name__ == "__main__":
+    main()
