@@ -112,8 +112,8 @@ class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     *How.* Before each half of an epoch, both tables are turned to the principal axes of the side that is held. The
     systems of the other side's rows are then diagonal but for the row's own positives, and two conjugate gradient
     steps with the diagonal as preconditioner, from the row's last value, lower the objective as fast as exact
-    solutions do. Time of an epoch: O(\|S\| n_components + (n + m) n_components² + n_components³), memory 16 bytes
-    a positive beside the factors.
+    solutions do. Time of an epoch: O(\|S\| n_components + (n + m) n_components² + n_components³), memory
+    5 bytes a positive beside the factors and the rows, 16 with weights.
 
     References
     ----------

@@ -1,6 +1,7 @@
 """Alternating least squares on positives and their weights: both tables of factors, a side at a time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ _STEPS = 2
 _EXACT_TOL, _EXACT_STEPS = 1e-6, 10_000
 # Rows that a thread multiplies at once, Gram matrices that are then added up, and positives that a thread solves for.
 # All cut the work by the data alone, so that every sum has the same order whatever the number of threads.
-_PIECE = 4096
+_PIECE = 512
 _GRAMS = 16
 _CHUNK = 1 << 15
 
@@ -148,16 +149,14 @@ class ALSSolver:
 
         energy = self.align(other)
         positives, penalty = self.positives[side], self.penalties[side]
-        bounds = positives.chunks()
         table, fixed = self.tables[side], self.tables[other]
 
-        def solve(chunk):
+        def solve(rows):
             scratch = np.empty((4, table.shape[1]), np.float32)
-            rows = int(bounds[chunk]), int(bounds[chunk + 1])
             return solve_rows(*positives, rows, table, fixed, energy, penalty, _STEPS, 0.0, scratch)
 
-        # The first chunk compiles, if need be, before there are threads.
-        objective = solve(0) + sum(self._map(solve, range(1, len(bounds) - 1)))
+        solve((0, 0))  # Compiles, if need be, before there are threads.
+        objective = sum(self._map(solve, pairwise(positives.chunks().tolist())))
         return objective + self._penalty(other), energy
 
     def align(self, side):
