@@ -1,8 +1,8 @@
 """ImplicitALS beside implicit's AlternatingLeastSquares on ML-1M m1: seconds an epoch, and quality at equal size.
 
     python benchmarks/bench_als.py [--quick] [--threads 1 2] [--components 64 128] [--rounds 5] [--seeds 3]
-    python benchmarks/bench_als.py --search [--candidates 30]
-    python benchmarks/bench_als.py --defaults [--candidates 30]
+    python benchmarks/bench_als.py --search [--candidates 20]
+    python benchmarks/bench_als.py --defaults [--candidates 20]
 
 *Speed.* Seconds of an epoch (one solution for all users and all items) are the time of a fit less that of a fit of no
 epochs, in alternation; positives a second are the pairs of the matrix over that. implicit does 3 conjugate gradient
@@ -35,7 +35,7 @@ EPOCHS = 10
 GRIDS = {
     "skrec": {
         "unobserved_weight": [4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0],
-        "l2": [0.2, 0.3, 0.4, 0.5, 0.6, 0.8],
+        "l2": [0.3, 0.4, 0.5, 0.6, 0.7, 0.9],
         "max_iter": [8, 16, 32],
     },
     "implicit": {
@@ -302,7 +302,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="fits of each quality")
     parser.add_argument("--search", action="store_true", help="choose settings on a share of train, test unseen")
     parser.add_argument("--defaults", action="store_true", help="defaults beside chosen settings on four data sets")
-    parser.add_argument("--candidates", type=int, default=30, help="draws of each search")
+    parser.add_argument("--candidates", type=int, default=20, help="draws of each search")
     parser.add_argument("--quick", action="store_true", help="does it run: one round, one seed, two candidates")
     parser.add_argument("--output", help="JSON file, by default benchmarks/results/als.json")
     options = parser.parse_args()

@@ -11,7 +11,7 @@ from skrec.baselines._als_solver import ALSSolver, select_positives
 from skrec.metrics import ranking_metrics
 from skrec.utils._validation import check_interactions
 
-KNOWN_100K = {"recall@20": 0.394, "ndcg@20": 0.311}
+KNOWN_100K = {"recall@20": 0.396, "ndcg@20": 0.311}
 
 
 def planted(n_users=60, n_items=25, density=0.3, seed=0):
@@ -237,17 +237,19 @@ def test_defaults_follow_the_density_and_the_noise():
     X = planted()
     model = ImplicitALS(n_components=4, unobserved_weight=5.0, l2=0.7, random_state=0).fit(X)
     assert model.alpha_ == pytest.approx(5 * len(X) / (60 * 25))
-    assert model.l2_ == pytest.approx(0.7 * ((60 / len(X)) ** 0.5 + (25 / len(X)) ** 0.5) / 6)
+    noise = (60 / len(X)) ** 0.5 + (25 / len(X)) ** 0.5
+    assert model.l2_ == pytest.approx(0.7 * noise / (1 + noise) / 6)
 
 
 def test_a_penalty_beyond_the_noise_leaves_popularity():
     """Independent coin flips have no structure but their mean: one component, with like scores, is what is left."""
     X = planted(n_users=300, n_items=200, density=0.2)
-    model = ImplicitALS(n_components=10, l2=1.2, random_state=0).fit(X)
+    noise = (300 / len(X)) ** 0.5 + (200 / len(X)) ** 0.5
+    model = ImplicitALS(n_components=10, l2=1.2 * (1 + noise), random_state=0).fit(X)
     lengths = np.linalg.norm(model.item_factors_, axis=0)
     assert lengths[0] > 0.5
     assert lengths[1] < 0.02 * lengths[0]
-    weak = ImplicitALS(n_components=10, l2=0.6, random_state=0).fit(X)
+    weak = ImplicitALS(n_components=10, l2=0.6 * (1 + noise), random_state=0).fit(X)
     lengths = np.linalg.norm(weak.item_factors_, axis=0)
     assert lengths[1] > 0.1 * lengths[0]
 
@@ -346,7 +348,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended():
         ({"unobserved_weight": 0.0}, "'unobserved_weight' parameter of ImplicitALS must be a float"),
         ({"l2": -1.0}, "'l2' parameter of ImplicitALS must be a float"),
         ({"max_iter": -1}, "'max_iter' parameter of ImplicitALS must be an int"),
-        ({"unobserved_weight": 1e300}, r"no solution in float32 with l2=0.5 and unobserved_weight=1e\+300"),
+        ({"unobserved_weight": 1e300}, r"no solution in float32 with l2=0.6 and unobserved_weight=1e\+300"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -440,5 +442,5 @@ def read_lists(path):
 def test_movielens_1m_is_ranked_better_than_by_published_graph_models(data_home):
     train, test = (read_lists(data_home / "ml-1m-m1" / f"{part}.txt") for part in ("train", "test"))
     found = ranking_metrics(ImplicitALS(random_state=0).fit(train), test, metrics=["recall@20", "ndcg@20"]).scores
-    assert found["recall@20"] == pytest.approx(0.2773, abs=0.0015)  # LightGCN 0.2576
-    assert found["ndcg@20"] == pytest.approx(0.2662, abs=0.0015)  # LightGCN 0.2427
+    assert found["recall@20"] == pytest.approx(0.2828, abs=0.0015)  # the best published 0.2809, LightGCN 0.2576
+    assert found["ndcg@20"] == pytest.approx(0.2703, abs=0.0015)  # the best published 0.2681, LightGCN 0.2427
