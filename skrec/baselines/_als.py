@@ -30,7 +30,7 @@ class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
     ----------
     n_components : int, default=256
         Length of the vector of each user and item. More is better, up to a point that is the further the larger the
-        catalogue: 64 come within 1 % of it on MovieLens, while 256 still lose a little on Amazon Beauty.
+        catalogue: 64 lose 2 % of the NDCG@20 of 256 on MovieLens 1M and 20 % on Amazon Beauty.
     unobserved_weight : float, default=12.0
         Weight of the pull of all pairs to 0, in total and as a multiple of that of the positives. It therefore means
         the same for any density of the data. Lower values learn the popular items better, higher ones the rest; worth
