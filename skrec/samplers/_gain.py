@@ -14,8 +14,8 @@ class GainSampler(MemorySampler):
 
         G_t = smoothing * G_(t-1) + (1 - smoothing) * sigmoid((H_(t-1) - H_t) / (H_t + epsilon)),    G_0 = 1/2
 
-    A true negative drops when it is trained on, a false one is pulled up again. An item is drawn in proportion to
-    ``exp(sharpness * H * G)``.
+    The idea of the paper: a true negative drops when it is trained on, a false one is pulled up again. (What became of
+    it here: Notes, and :ref:`memory_samplers`.) An item is drawn in proportion to ``exp(sharpness * H * G)``.
 
     Parameters
     ----------

@@ -9,8 +9,9 @@ from skrec.utils._validation import check_parameter, is_integer, is_real
 class VarianceSampler(MemorySampler):
     """The best of a few remembered items by its score and by how much that has varied: SRNS.
 
-    An item that the user would like keeps a high score from epoch to epoch, a hard negative has one that moves. The
-    sampler remembers items of each user and takes, for each positive i, the one with the highest ::
+    The idea of the paper: an item that the user would like keeps a high score from epoch to epoch, a hard negative has
+    one that moves. (What became of it here: :ref:`memory_samplers`.) The sampler remembers items of each user and
+    takes, for each positive i, the one with the highest ::
 
         P(j | u, i) + alpha_t * std(P),    P(j | u, i) = sigmoid(s_uj - s_ui),    alpha_t = alpha * min(t / warm_up, 1)
 
