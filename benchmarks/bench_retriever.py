@@ -2,8 +2,9 @@
 
 ML-1M m1, ML-100K (ua; ratings of 4 or more are positives, the others explicit negatives), Last.fm (the split of
 LightGCN's repository) and Amazon Beauty (the last fifth of each user's sequence). `--search` chooses settings on a
-tenth of the training rows, one parameter after the other, and writes `retriever_settings.json`; without it they are read from there, fitted on all of train and judged on
-test, once per seed. Published figures for m1 stand beside: they were chosen on test by their authors.
+tenth of the training rows, one parameter after the other, and writes `retriever_settings.json`; without it they are
+read from there, fitted on all of train and judged on test, once per seed. Published figures for m1 stand beside: they
+were chosen on test by their authors.
 """
 
 import argparse

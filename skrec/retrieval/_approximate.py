@@ -136,10 +136,9 @@ class ApproximateIndex(BaseIndex):
         self.n_jobs = n_jobs
 
     def _add(self, first):
-        is_product = self.metric == "inner_product"
         if first == 0:
             graph = _usearch().Index(
-                ndim=self.n_features_in_ + is_product,
+                ndim=self.n_features_in_ + (self.metric == "inner_product"),
                 metric="ip",
                 dtype="f32",
                 connectivity=self.connectivity,
@@ -151,14 +150,23 @@ class ApproximateIndex(BaseIndex):
             # A copy: should anything fail, the estimator keeps the graph that it had.
             graph = _read_graph(_write_graph(self._graph))
             graph.expansion_add = self.expansion_add
-        vectors = self.vectors_[first:]
-        if is_product:
-            lengths = self._norms[first:] / self._longest
-            missing = np.sqrt(np.maximum(0.0, self._level**2 - lengths**2))
-            vectors = np.column_stack([vectors / np.float32(self._longest), missing.astype(np.float32)])
         threads = effective_n_jobs(self.n_jobs) if self.parallel_build else 1
-        graph.add(np.arange(first, len(self.vectors_)), vectors, threads=threads)
+        graph.add(np.arange(first, len(self.vectors_)), self._item_points(first), threads=threads)
         self._graph = graph
+
+    def _item_points(self, first=0):
+        """Vectors as the graph has them; for inner products scaled, which changes no order, with one more component."""
+        vectors = self.vectors_[first:]
+        if self.metric == "cosine":
+            return vectors
+        lengths = self._norms[first:] / self._longest
+        missing = np.sqrt(np.maximum(0.0, self._level**2 - lengths**2))
+        return np.column_stack([vectors / np.float32(self._longest), missing.astype(np.float32)])
+
+    def _query_points(self, queries):
+        if self.metric == "cosine":
+            return queries
+        return np.column_stack([queries, np.zeros(len(queries), dtype=np.float32)])
 
     def _search(self, queries, k, candidates, exclude):
         n_queries, n_items = len(queries), len(self.vectors_)
@@ -208,11 +216,8 @@ class ApproximateIndex(BaseIndex):
         """Take `size` items from the graph for each query; the `k` best of those that it may choose from."""
         from skrec._kernels import _scan
 
-        points = queries
-        if self.metric == "inner_product":
-            points = np.column_stack([queries, np.zeros(len(queries), dtype=np.float32)])
         self._graph.expansion_search = self.expansion_search
-        matches = self._graph.search(points, size, threads=effective_n_jobs(self.n_jobs))
+        matches = self._graph.search(self._query_points(queries), size, threads=effective_n_jobs(self.n_jobs))
         found = np.full((len(queries), size), -1, dtype=np.int32)
         if len(queries) == 1:  # usearch takes the first axis away
             found[0, : len(matches.keys)] = matches.keys

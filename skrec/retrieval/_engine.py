@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from skrec._kernels import _block
-from skrec.retrieval._side import split, work
+from skrec.retrieval._side import split, take_rows, work
 from skrec.samplers._in_batch import BlockPositives
 from skrec.utils._threads import effective_n_jobs
 
@@ -31,8 +31,8 @@ class Entries:
     """
 
     def __init__(self, matrix, weight, trained):
-        users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        order = np.lexsort((~trained, users))
+        users = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+        order = slice(None) if trained.all() else np.lexsort((~trained, users))
         self.indptr = matrix.indptr.astype(np.int64)
         self.items = matrix.indices[order].astype(np.int32)
         self.own = trained[order].astype(np.int8)
@@ -51,10 +51,7 @@ class Entries:
 
     def take(self, users):
         """Return the entries of some users, one after the other, and where each user's start."""
-        starts, lengths = self.indptr[users], np.diff(self.indptr)[users]
-        indptr = np.zeros(len(users) + 1, np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        places = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        indptr, places = take_rows(self.indptr, users)
         return indptr, self.items[places], self.own[places], self.kinds[places], self.weights[places]
 
 
@@ -198,7 +195,8 @@ class BlockEngine:
         loss = sum(work(pool, use_rows, range(len(parts))))
         share = np.float32(1 / n)
         if self.train_items:
-            item_gradient = np.zeros_like(V) if len(V) > m else np.empty_like(V)
+            item_gradient = np.empty_like(V)
+            item_gradient[m:] = 0
             column_parts = split(m, _PARTS)
 
             def use_columns(part):

@@ -25,7 +25,8 @@ class Parameter(NamedTuple):
 
 def make_parameter(n, width, scale, rng):
     """Return a parameter of normal weights."""
-    weights = (rng.standard_normal((n, width), dtype=np.float32) * np.float32(scale)).astype(np.float32)
+    weights = rng.standard_normal((n, width), dtype=np.float32)
+    weights *= np.float32(scale)
     return Parameter(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(n, np.int32))
 
 
@@ -88,9 +89,17 @@ class Side:
                 out += bag.parameter.weights if everything else bag.parameter.weights[codes]
                 used.append(None)
                 continue
-            rows = bag.matrix if everything else bag.matrix[codes]
-            indptr, columns = rows.indptr.astype(np.int64), rows.indices
-            values = rows.data if rng is None or not bag.dropout else _drop(indptr, rows.data, bag.dropout, rng)
+            indptr, columns, values = (
+                bag.matrix.indptr.astype(np.int64, copy=False),
+                bag.matrix.indices,
+                bag.matrix.data,
+            )
+            if not everything:
+                # Not matrix[codes]: scipy would first copy the whole matrix to one type of index.
+                indptr, places = take_rows(indptr, codes)
+                columns, values = columns[places], values[places]
+            if rng is not None and bag.dropout:
+                values = _drop(indptr, values, bag.dropout, rng)
             self._by_rows(pool, out, _block.add_bags, indptr, columns, values, bag.parameter.weights, out)
             used.append((indptr, columns, values))
         activations = []
@@ -164,6 +173,23 @@ def _drop(indptr, values, share, rng):
     return values * kept * np.repeat(growth, lengths)
 
 
+def take_rows(indptr, rows):
+    """Find the entries of some rows of a csr matrix.
+
+    Returns
+    -------
+    indptr : ndarray of int64
+        Where each row's entries start, one row after the other.
+    places : ndarray of int64
+        Where the entries are in the matrix.
+    """
+    starts = indptr[rows]
+    taken = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(indptr[rows + 1] - starts, out=taken[1:])
+    places = np.repeat(starts - taken[:-1], np.diff(taken)) + np.arange(taken[-1])
+    return taken, places
+
+
 def split(n, parts):
     """Cut range(n) into at most `parts` ranges of about equal length, as pairs of int."""
     parts = max(1, min(parts, n))
@@ -177,8 +203,9 @@ def work(pool, function, arguments):
 
 
 def as_bag_matrix(matrix):
-    """Return a csr_array of float32 with int32 columns, as the kernels want it."""
+    """Return a csr_array of float32 with int32 columns and int64 row bounds, as the kernels want it."""
     matrix = matrix.tocsr()
     matrix.sort_indices()
+    matrix.indptr = kernel_array(matrix.indptr, np.int64)
     matrix.data, matrix.indices = kernel_array(matrix.data, np.float32), kernel_array(matrix.indices, np.int32)
     return matrix

@@ -200,6 +200,18 @@ def test_the_further_component_changes_no_score(data, length_quantile):
     np.testing.assert_allclose(scores, np.take_along_axis(queries @ vectors.T, codes, axis=1), rtol=1e-5)
 
 
+def test_equal_lengths_hurt_where_lengths_spread_much():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(6000, 48)) * rng.lognormal(0, 0.4, size=(6000, 1))
+    queries = rng.normal(size=(50, 48))
+    true_codes, _ = ExactIndex().fit(vectors).query(queries, 10)
+    found = {
+        q: recall_of(true_codes, ApproximateIndex(length_quantile=q).fit(vectors).query(queries, 10)[0])
+        for q in (0.9, 1.0)
+    }
+    assert found[0.9] > 0.85 > 0.5 > found[1.0]
+
+
 def test_vectors_of_zeros_and_copies_are_fine():
     vectors = np.zeros((50, 4))
     codes, scores = ApproximateIndex().fit(vectors).query(np.ones((2, 4)), 5)
