@@ -330,7 +330,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         Parameters
         ----------
         X, y, sample_weight
-            Rows of new users, or further rows of known ones, who are placed again. Items that are not in the training
+            As in `fit`: rows of new users, or further rows of known ones, who are placed again. Items that are not in the training
             rows are refused: nothing is known of them.
         user_features : frame, default=None
             Features of the new users.
@@ -624,7 +624,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         Parameters
         ----------
         users, n_recommendations, exclude_seen, candidates, exclude
-            As by other recommenders.
+            As in :meth:`TripletMF.recommend`.
         user_features, item_features : frame, default=None
             Features of users and items that were not in the training rows. The items become candidates.
 
@@ -647,7 +647,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         Parameters
         ----------
         X, y, sample_weight
-            As by other recommenders.
+            As in :meth:`TripletMF.score`.
         user_features, item_features : frame, default=None
             Features of users and items that were not in the training rows; the items are ranked with the others.
 
