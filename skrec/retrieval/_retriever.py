@@ -19,7 +19,7 @@ from skrec.losses import BPRLoss, CosineContrastiveLoss, HingeLoss, SoftmaxLoss
 from skrec.preprocessing import FeatureEncoder
 from skrec.preprocessing._side_table import encode_side
 from skrec.samplers import UniformSampler
-from skrec.utils._ids import encode_ids
+from skrec.utils._ids import encode_ids, first_few
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from skrec.utils._validation import Interactions, check_interactions, check_pairs, merge_interactions
 
@@ -349,7 +349,12 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
 
         check_is_fitted(self)
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
-        encode_ids(new.item_ids, self.item_ids_, "the items of X", allow_unknown=False)
+        unknown = new.item_ids[encode_ids(new.item_ids, self.item_ids_, "the item column") < 0]
+        if len(unknown):
+            raise ValueError(
+                f"X holds {len(unknown)} item(s) that the estimator was not fitted on: {first_few(unknown)}. Users are "
+                "placed by items that it knows: leave the rows out, or use partial_fit."
+            )
         merged, batch = merge_interactions(self._stored_interactions(), new)
         towers = self._start(merged, self, user_features, None)
         placed = interactions_of(merged, np.flatnonzero(np.diff(batch.matrix.indptr)))
