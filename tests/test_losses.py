@@ -210,7 +210,7 @@ ACTIVATIONS = {
 
 
 def row(seed=0, n_pos=3, n_neg=12):
-    """Cosines of a user, which float32 holds exactly: differences beyond 1, where two activations end, are among them."""
+    """Cosines of a user, which float32 holds exactly; some differ by more than 1, where two activations end."""
     rng = np.random.default_rng(seed)
     return [np.round(rng.uniform(-0.95, 0.95, n) * 4096 + 0.5) / 4096 for n in (n_pos, n_neg)]
 

@@ -330,8 +330,8 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         Parameters
         ----------
         X, y, sample_weight
-            As in `fit`: rows of new users, or further rows of known ones, who are placed again. Items that are not in the training
-            rows are refused: nothing is known of them.
+            As in `fit`: rows of new users, or further rows of known ones, who are placed again. Items that are not in
+            the training rows are refused: nothing is known of them.
         user_features : frame, default=None
             Features of the new users.
 
