@@ -549,7 +549,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             warnings.warn(
                 f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
         if validation is not None:
             # All that was given is history when recommending.
