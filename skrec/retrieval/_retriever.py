@@ -684,6 +684,8 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         return model
 
     def _recommend_by_index(self, users, n_recommendations, exclude_seen, exclude):
+        from skrec.retrieval._towers import take_rows
+
         check_scalar(n_recommendations, "n_recommendations", Integral, min_val=1)
         codes = encode_ids(users, self.user_ids_, "users", allow_unknown=self.on_unknown != "error")
         unwanted = self._item_lists(exclude, "exclude", len(codes), allow_unknown=True)
@@ -695,24 +697,21 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             hidden = csr_array((np.ones(indptr[-1], bool), np.tile(row, len(codes)), indptr), shape=shape)
         elif unwanted is not None:
             hidden = unwanted
-        by_vector = np.flatnonzero(self._has_vector(codes))
-        items = np.full((len(codes), n_recommendations), -1, dtype=np.int32)
-        scores = np.full((len(codes), n_recommendations), -np.inf, dtype=np.float32)
+        if exclude_seen:
+            hidden = hidden + take_rows(self.interactions_, codes).astype(bool)
+        has_vector = self._has_vector(codes)
+        by_vector, rest = np.flatnonzero(has_vector), np.flatnonzero(~has_vector)
+        items = np.empty((len(codes), n_recommendations), dtype=np.int32)
+        scores = np.empty((len(codes), n_recommendations), dtype=np.float32)
         if len(by_vector):
-            rows = hidden[by_vector]
-            if exclude_seen:
-                rows = rows + self.interactions_[codes[by_vector]].astype(bool)
             queries = self.user_factors_[codes[by_vector]]
-            items[by_vector], scores[by_vector] = self.index_.query(queries, n_recommendations, exclude=rows)
-        labels = self._item_labels(items)
-        rest = np.setdiff1d(np.arange(len(codes)), by_vector)
-        if len(rest):
-            fallback = self._score_unknown_user()
-            block = np.repeat(fallback[None], len(rest), axis=0)
-            block[hidden[rest].nonzero()] = -np.inf
-            items[rest], scores[rest] = best_of(block, n_recommendations)
-            labels[rest] = self._item_labels(items[rest])
-        return labels, scores
+            found = self.index_.query(queries, n_recommendations, exclude=hidden[by_vector])
+            items[by_vector], scores[by_vector] = found
+        for batch in self._batches(len(rest)):
+            block = np.repeat(self._score_unknown_user()[None], len(rest[batch]), axis=0)
+            block[hidden[rest[batch]].nonzero()] = -np.inf
+            items[rest[batch]], scores[rest[batch]] = best_of(block, n_recommendations)
+        return self._item_labels(items), scores
 
     def _has_vector(self, codes):
         """Whether there is anything to score each user by; -1 is an unknown one."""
