@@ -233,7 +233,7 @@ class BaseBlockLoss(BaseEstimator):
         from skrec._kernels._block import evaluate_row
 
         s_pos, s_neg = (np.array(scores, np.float32, ndmin=1) for scores in (s_pos, s_neg))
-        scratch = np.empty(len(s_pos) + len(s_neg), np.float32)
+        scratch = np.empty(len(s_pos) + 2 * len(s_neg), np.float32)
         loss = evaluate_row(self._make_block_state(1.0), s_neg, s_pos, np.ones_like(s_pos), scratch)
         return float(loss), s_pos, s_neg
 

@@ -238,36 +238,21 @@ def softmax_at_k_row(z, positives, weights, shift, temperature, weight_temperatu
 
 
 @kernel
-def pairwise_softmax_row(z, positives, weights, temperature, activation, gradient):
-    """PSL: log sum_j act(s_j - s_i)^(1/tau) for each positive i. z: scores."""
-    if row_max(z) < _MASKED:
-        return no_negatives(z, positives)
-    inverse = np.float32(1.0 / temperature)
-    loss = 0.0
-    for j in range(z.shape[0]):
-        gradient[j] = np.float32(0.0)
-    highest = row_max(z)
-    for k in range(positives.shape[0]):
-        own = positives[k]
-        # Activations rise with the difference.
-        scale = inverse * log32(_activate(highest - own, activation))
-        total = np.float32(0.0)
-        for j in range(z.shape[0]):
-            e = exp32(inverse * log32(_activate(z[j] - own, activation)) - scale)
-            total += e if z[j] > _MASKED else np.float32(0.0)
-        loss += weights[k] * (np.log(np.float64(total)) + scale)
-        w = weights[k] * inverse / total
-        slope = np.float32(0.0)
-        for j in range(z.shape[0]):
-            d = z[j] - own
-            a = _activate(d, activation)
-            g = w * exp32(inverse * log32(a) - scale) * _activate_slope(d, a, activation) / a
-            gradient[j] += g
-            slope += g
-        positives[k] = -slope
-    for j in range(z.shape[0]):
-        z[j] = gradient[j]
-    return loss
+def arctan32(x):
+    """Arc tangent of a float32 within 2e-7, in operations that vectorise (Cephes' polynomial)."""
+    size = abs(x)
+    far, middle = size > np.float32(2.41421356), size > np.float32(0.41421356)
+    start = np.float32(1.57079633) if far else (np.float32(0.78539816) if middle else np.float32(0.0))
+    top = np.float32(-1.0) if far else (size - np.float32(1.0) if middle else size)
+    bottom = size if far else (size + np.float32(1.0) if middle else np.float32(1.0))
+    t = top / bottom
+    q = t * t
+    p = np.float32(8.05374449538e-2)
+    p = p * q - np.float32(1.38776856032e-1)
+    p = p * q + np.float32(1.99777106478e-1)
+    p = p * q - np.float32(3.33329491539e-1)
+    y = start + (p * q * t + t)
+    return -y if x < np.float32(0.0) else y
 
 
 @kernel
@@ -276,8 +261,9 @@ def _activate(d, activation):
     if activation == RELU:
         return max(d + np.float32(1.0), _FLOOR)
     if activation == TANH:
-        return max(np.float32(1.0) + np.float32(np.tanh(d)), _FLOOR)
-    return max(np.float32(1.0) + np.float32(np.arctan(d)), _FLOOR)
+        # tanh(d) + 1 as a logistic function, whose exponential vectorises.
+        return max(np.float32(2.0) / (np.float32(1.0) + exp32(min(np.float32(-2.0) * d, np.float32(80.0)))), _FLOOR)
+    return max(np.float32(1.0) + arctan32(d), _FLOOR)
 
 
 @kernel
@@ -290,6 +276,51 @@ def _activate_slope(d, activated, activation):
     else:
         slope = np.float32(1.0) / (np.float32(1.0) + d * d)
     return slope if activated > _FLOOR else np.float32(0.0)
+
+
+@kernel
+def _pairwise_softmax(z, positives, weights, temperature, activation, gradient, slopes):
+    highest = row_max(z)
+    if highest < _MASKED:
+        return no_negatives(z, positives)
+    inverse = np.float32(1.0 / temperature)
+    loss = 0.0
+    for j in range(z.shape[0]):
+        gradient[j] = np.float32(0.0)
+    for k in range(positives.shape[0]):
+        own = positives[k]
+        # Activations rise with the difference.
+        scale = inverse * log32(_activate(highest - own, activation))
+        total, slope = np.float32(0.0), np.float32(0.0)
+        for j in range(z.shape[0]):
+            d = z[j] - own
+            a = _activate(d, activation)
+            e = exp32(inverse * log32(a) - scale) if z[j] > _MASKED else np.float32(0.0)
+            g = e * _activate_slope(d, a, activation) / a
+            slopes[j] = g
+            total += e
+            slope += g
+        loss += weights[k] * (np.log(np.float64(total)) + scale)
+        w = weights[k] * inverse / total
+        for j in range(z.shape[0]):
+            gradient[j] += w * slopes[j]
+        positives[k] = -w * slope
+    for j in range(z.shape[0]):
+        z[j] = gradient[j]
+    return loss
+
+
+@kernel
+def pairwise_softmax_row(z, positives, weights, temperature, activation, scratch):
+    """PSL: log sum_j act(s_j - s_i)^(1/tau) for each positive i. z: scores."""
+    m = z.shape[0]
+    gradient, slopes = scratch[:m], scratch[m : 2 * m]
+    # Each with an activation that is known when it is compiled, so that the loops hold no branch.
+    if activation == RELU:
+        return _pairwise_softmax(z, positives, weights, temperature, RELU, gradient, slopes)
+    if activation == TANH:
+        return _pairwise_softmax(z, positives, weights, temperature, TANH, gradient, slopes)
+    return _pairwise_softmax(z, positives, weights, temperature, ARCTAN, gradient, slopes)
 
 
 @kernel
@@ -326,10 +357,11 @@ def hinge_row(z, positives, weights, margin, gradient):
         w = weights[k] * share
         total, active = np.float32(0.0), np.float32(0.0)
         for j in range(z.shape[0]):
-            over = z[j] > bound
-            total += z[j] - bound if over else np.float32(0.0)
-            active += np.float32(1.0) if over else np.float32(0.0)
-            gradient[j] += w if over else np.float32(0.0)
+            d = z[j] - bound
+            total += max(d, np.float32(0.0))
+            one = np.float32(d > np.float32(0.0))
+            active += one
+            gradient[j] += w * one
         loss += w * total
         positives[k] = -w * active
     for j in range(z.shape[0]):
@@ -372,7 +404,7 @@ def row_loss(state, z, positives, weights, shift, scratch):
     `z` (m,) holds logits for the losses with a softmax over the row (scores over temperature, plus corrections) and
     scores for the others; NEVER where a column is no negative of this row. `positives` and `weights` (p,) are the
     positives' scores and weights; weights may be overwritten. `shift` (m,), or empty, is what logits were corrected by.
-    `scratch` has room for m + p.
+    `scratch` has room for 2 m + p.
     """
     if state.code == SOFTMAX:
         loss = softmax_row(z, positives, weights, state.temperature, state.first > 0)
@@ -457,7 +489,7 @@ def block_rows(
         Logarithm of the weight of explicit negatives, NEVER for 0.
     n_hard : int
         Negatives to keep for each row, the highest ones; 0: all.
-    scratch : (m + most entries of a row,) float32
+    scratch : (2 m + most entries of a row,) float32
     """
     loss = 0.0
     m = scores.shape[1]

@@ -158,7 +158,7 @@ class BlockEngine:
         gradient = np.empty_like(U)
         parts = split(n, _PARTS)
         longest = int(np.diff(indptr).max(initial=0))
-        scratch = np.empty((len(parts), m + longest), np.float32)
+        scratch = np.empty((len(parts), 2 * m + longest), np.float32)
         exact = self.sampler is None
 
         def use_rows(part):

@@ -80,7 +80,7 @@ def use_row(
         all_weights,
         np.float32(np.log(explicit)) if explicit > 0 else NEVER,
         n_hard,
-        np.empty(m + entries, np.float32),
+        np.empty(2 * m + entries, np.float32),
     )
     return value, z[0], values[:p]
 
@@ -100,6 +100,11 @@ def test_the_exponential_is_as_exact_as_its_type_and_0_beyond_its_range():
 def test_the_logarithm_is_as_exact_as_its_type():
     x = np.concatenate([np.geomspace(1e-37, 1e38, 1000), np.linspace(0.5, 2, 501)]).astype(np.float32)
     np.testing.assert_allclose([_block.log32(v) for v in x], np.log(x.astype(np.float64)), rtol=2e-7, atol=1e-7)
+
+
+def test_the_arc_tangent_is_as_exact_as_its_type():
+    x = np.concatenate([np.linspace(-4, 4, 1001), [-1e30, 1e30]]).astype(np.float32)
+    np.testing.assert_allclose([_block.arctan32(v) for v in x], np.arctan(x.astype(np.float64)), rtol=2e-7)
 
 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=40), st.data())
@@ -299,7 +304,7 @@ def test_rows_of_a_block_are_what_they_are_alone(loss):
             np.ones(6, np.float32),
             NEVER,
             0,
-            np.empty(11, np.float32),
+            np.empty(19, np.float32),
         )
     alone = [use_row(loss, scores[r], positives[indptr[r] : indptr[r + 1]]) for r in range(3)]
     assert total == pytest.approx(sum(value for value, _, _ in alone), rel=1e-6)

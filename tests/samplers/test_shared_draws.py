@@ -306,7 +306,7 @@ def test_the_kernel_has_the_gradient_of_the_full_softmax_on_negatives_enumerated
         np.ones(1, np.float32),
         NEVER,
         0,
-        np.empty(31, np.float32),
+        np.empty(61, np.float32),
     )
     full = softmax(np.append(positive, negatives))
     np.testing.assert_allclose(scores[0], full[1:], atol=1e-5)
