@@ -450,10 +450,11 @@ class CosineContrastiveLoss(BaseBlockLoss):
 
     Parameters
     ----------
-    margin : float, default=0.4
+    margin : float, default=0.6
         Score that a negative may have without being pushed.
-    negative_weight : float, default=100.0
-        w, the weight of the mean over negatives beside the positive.
+    negative_weight : float, default=10.0
+        w, the weight of the mean over negatives beside the positive. Of a whole catalogue few are above the margin; the
+        paper's weights, 100 and more, are for other data and a thousand negatives or so.
 
     Notes
     -----
@@ -473,7 +474,7 @@ class CosineContrastiveLoss(BaseBlockLoss):
     array([5., 0.], dtype=float32)
     """
 
-    def __init__(self, margin=0.4, negative_weight=100.0):
+    def __init__(self, margin=0.6, negative_weight=10.0):
         self.margin = margin
         self.negative_weight = negative_weight
 
