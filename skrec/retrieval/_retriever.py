@@ -119,6 +119,10 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         Ids of the training rows.
     user_encoder_, item_encoder_ : transformer
         Fitted encoders, where features were given.
+    user_tower_, item_tower_ : dict
+        The weights that vectors are made of, as arrays: ``"embedding"`` (n_ids, n_components), ``"history"`` (n_items,
+        n_components) and ``"features"`` (n_inputs, n_components), those that the tower has, and ``"layers"``, a list of
+        weights and offsets. The guide on serving computes a vector from them.
     engine_ : {"exact", "sampled"}
         Whether positives competed with the whole catalogue or with a sample.
     loss_curve_ : list of float
@@ -595,6 +599,16 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         if index is None and self.index is not None:
             index = clone(self.index).fit(item_factors)
         self.index_ = index
+
+    @property
+    def user_tower_(self):
+        check_is_fitted(self)
+        return self._towers.weights("user")
+
+    @property
+    def item_tower_(self):
+        check_is_fitted(self)
+        return self._towers.weights("item")
 
     def predict(self, X, *, user_features=None, item_features=None):
         """Score pairs of a user and an item.

@@ -78,6 +78,16 @@ class Towers(NamedTuple):
         layers = [parameter for layer in [*self.user_layers, *self.item_layers] for parameter in layer]
         return [parameter for parameter in [*tables, *layers] if parameter is not None]
 
+    def weights(self, side):
+        """Return the weights of a side, "user" or "item", by the names that `TwoTowerRetriever` documents."""
+        tables = {
+            "embedding": _stepped(getattr(self, f"{side}_table")),
+            "history": self.history_table if side == "user" else None,
+            "features": getattr(self, f"{side}_input_table"),
+        }
+        layers = [(weights.weights, offsets.weights[0]) for weights, offsets in getattr(self, f"{side}_layers")]
+        return {name: table.weights for name, table in tables.items() if table is not None} | {"layers": layers}
+
     def with_history(self, matrix, weight, estimator):
         """Return towers that share these parameters, with the positives of `matrix` as the users' histories."""
         if self.history_table is None:
