@@ -6,10 +6,10 @@
 **Items.** Each split takes a random tenth of the items out, with all of their ratings; the models are fitted on the
 pairs rated 4 or more of the others, with the genres and the year of release as features. A user's held-out pairs rated
 4 or more are compared with the other items that were taken out, and with no others: the average per-user ROC AUC over
-the cold items alone. Contestants: TwoTowerRetriever as it comes and tuned, LightFM with identity features beside the
-others and without (an identity feature that was not trained is left out when a cold item is scored, or it would add
-noise), and, so that what is personal can be told from what is popular, one list for all users: the logarithm of the
-number of likes, foretold from the features by ridge regression.
+the cold items alone. Contestants: TwoTowerRetriever as it comes; tuned, with the items' own embeddings beside their
+features and without; LightFM likewise (an identity feature that was not trained is left out when a cold item is scored,
+or it would add noise); and, so that what is personal can be told from what is popular, one list for all users: the
+logarithm of the number of likes, foretold from the features by ridge regression.
 
 **Users.** Each of five folds takes a fifth of the users out. All items are ranked for them by age, gender and
 occupation, and beside that by popularity among the other users.
@@ -221,6 +221,7 @@ ITEMS = {  # name: (fit, ranges, metric that settings are chosen by)
     LIST: (fit_foretold, None, None),
     DEFAULTS: (fit_ours, None, None),
     "skrec, features": (fit_ours, OURS, "auc"),
+    "skrec, ids + features": (fit_ours, OURS | {"item_embedding": [True]}, "auc"),
     "LightFM, features": (fit_lightfm_features, LIGHTFM, "auc"),
     "LightFM, ids + features": (fit_lightfm_both, LIGHTFM, "auc"),
 }
@@ -247,19 +248,20 @@ def judge(part, scores):
         return {"auc": user_roc_auc(liked, scores), "ndcg": ndcg_at_k(liked, scores, k=20, average=None)}
 
 
-def search(task, splits, n_candidates, threads):
+def search(task, splits, n_candidates, threads, only):
     """Return {contestant: [settings of each split]}."""
     contestants, split = TASKS[task]
     pairs, users, items = load()
-    searched = {name: one for name, one in contestants.items() if one[1] is not None}
+    searched = {name: one for name, one in contestants.items() if one[1] is not None and name in (only or [name])}
     chosen = {name: [] for name in searched}
     for seed in range(splits):
         part, tried = validation(split(pairs, seed), seed), {}
         for name, (fit, ranges, metric) in searched.items():
             draws = list(ParameterSampler(ranges, n_candidates, random_state=0))
-            if fit not in tried:  # two that differ only in the metric share the fits
-                tried[fit] = [judge(part, fit(part, users, items, given, 0, threads)) for given in draws]
-            found = [float(np.nanmean(one[metric])) for one in tried[fit]]
+            key = fit, json.dumps(ranges)
+            if key not in tried:  # two that differ only in the metric share the fits
+                tried[key] = [judge(part, fit(part, users, items, given, 0, threads)) for given in draws]
+            found = [float(np.nanmean(one[metric])) for one in tried[key]]
             best = int(np.argmax(found))
             chosen[name].append(draws[best])
             print(f"{task}, split {seed}, {name}: {metric} {found[best]:.4f} with {draws[best]}")
@@ -343,6 +345,7 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--search", nargs="+", choices=list(TASKS), help="choose settings within the training parts")
     parser.add_argument("--candidates", type=int, default=32, help="with --search: draws for each contestant and split")
+    parser.add_argument("--only", nargs="+", help="with --search: contestants to search for, by default all")
     parser.add_argument("--quick", action="store_true", help="does it run: one split, or two draws")
     parser.add_argument("--output", help="JSON file, by default benchmarks/results/cold_start.json")
     options = parser.parse_args()
@@ -350,7 +353,9 @@ def main():
     if options.search:
         stored = json.loads(SETTINGS.read_text()) if SETTINGS.exists() else {}
         for task in options.search:
-            stored[task] = search(task, splits, 2 if options.quick else options.candidates, options.threads)
+            n_candidates = 2 if options.quick else options.candidates
+            found = search(task, splits, n_candidates, options.threads, options.only)
+            stored[task] = stored.get(task, {}) | found
         if not options.quick:
             SETTINGS.write_text(json.dumps(stored, indent=1) + "\n")
             print(f"Wrote {SETTINGS}")
