@@ -91,6 +91,18 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         """Return the training rows as `_store_interactions` took them."""
         return Interactions(self.interactions_, self._interaction_weight, self.user_ids_, self.item_ids_)
 
+    def _pair_codes(self, X):
+        """Return the codes of the users and of the items of rows, int32 of shape (n,), -1 for unknown ids."""
+        return check_pairs(
+            self,
+            X,
+            user=self.user,
+            item=self.item,
+            user_ids=self.user_ids_,
+            item_ids=self.item_ids_,
+            allow_unknown=self.on_unknown != "error",
+        )
+
     def predict(self, X):
         """Score pairs of a user and an item.
 
@@ -111,15 +123,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
             When an id is unknown and ``on_unknown="error"``, or `X` is not made of such rows.
         """
         check_is_fitted(self)
-        user_codes, item_codes = check_pairs(
-            self,
-            X,
-            user=self.user,
-            item=self.item,
-            user_ids=self.user_ids_,
-            item_ids=self.item_ids_,
-            allow_unknown=self.on_unknown != "error",
-        )
+        user_codes, item_codes = self._pair_codes(X)
         known_user, known_item = user_codes >= 0, item_codes >= 0
         scores = np.empty(len(user_codes), dtype=np.float32)
         both = known_user & known_item

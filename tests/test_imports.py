@@ -25,12 +25,16 @@ ALLOWED = {
     "preprocessing": {"utils", "exceptions"},
     "inspection": {"utils", "exceptions"},
     "base": {"_kernels", "utils", "metrics", "exceptions"},
+    "_holdout": {"_kernels", "metrics"},
+    "_factors": {"base", "utils"},
     **dict.fromkeys(
-        ESTIMATORS, {"_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"}
+        ESTIMATORS,
+        {
+            *("_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"),
+            *("_holdout", "_factors"),
+        },
     ),
 }
-# The share of positives that early stopping holds out is that of the triplet engine.
-ALLOWED["retrieval"] = ALLOWED["retrieval"] | {"matrix_factorization"}
 ALLOWED["compose"] = ESTIMATORS | ALLOWED["baselines"]
 # Checks that train models stand with the utilities, as in scikit-learn, and above all else.
 CHECKS = "utils/estimator_checks.py"

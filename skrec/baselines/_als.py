@@ -3,23 +3,20 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import csr_array
-from sklearn.base import TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skrec._factors import FactorRecommender
 from skrec.base import BaseRecommender
 from skrec.utils._sklearn_compat import Interval, fit_context
-from skrec.utils._validation import check_interactions, check_pairs, column_name, encode_ids, merge_interactions
+from skrec.utils._validation import check_interactions, encode_ids, merge_interactions
 
-# Pairs whose factors are gathered at once.
-_PAIRS = 1 << 16
 # Standard deviation of a start vector's length.
 _SPREAD = 0.1
 
 
-class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
+class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     r"""Factorise the matrix of who interacted with what, by alternating least squares (iALS).
 
     Scores of positives are pulled to 1 and those of *all* pairs, with a small weight, to 0. No negatives are sampled:
@@ -136,12 +133,8 @@ class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     Somebody new, without training anything again:
 
-    >>> users, factors = model.fold_in([["zoe", "jam"]])
-    >>> users
-    array(['zoe'], dtype=object)
-    >>> scores = factors @ model.item_factors_.T
-    >>> scores.argmin() == list(model.item_ids_).index("rye")
-    np.True_
+    >>> model.fold_in([["zoe", "jam"]]).recommend(["zoe"], n_recommendations=2)[0]
+    array([['tea', 'rye']], dtype=object)
     """
 
     _parameter_constraints: dict = {
@@ -311,110 +304,42 @@ class ImplicitALS(CallbackSupportMixin, TransformerMixin, BaseRecommender):
                 f"{self.unobserved_weight}: bring them nearer to their defaults, or sample_weight nearer to 1."
             )
 
+    @fit_context
     def fold_in(self, X, y=None, sample_weight=None):
-        """Place users by their interactions alone, the items' vectors as they are: one exact solution for each.
-
-        Nothing is stored in the estimator. A user's id may be known or new: only the given rows count.
+        """Place users by their interactions, the items' vectors as they are: one exact solution for each.
 
         Parameters
         ----------
-        X : array-like or frame of shape (n_rows, n_features_in_)
-            Interactions, in the columns that the estimator was fitted on.
-        y, sample_weight
-            As in `fit`.
+        X, y, sample_weight
+            As in `fit`: rows of new users, or further rows of known ones, who are placed again. Items that are not in
+            the training rows are refused: nothing is known of them.
 
         Returns
         -------
-        user_ids : ndarray of shape (n_new_users,)
-            The users in `X`, sorted where they can be compared.
-        factors : ndarray of shape (n_new_users, n_components), float32
-            Their vectors: ``factors @ item_factors_.T`` are scores of the catalogue. Zeros without a positive on a
-            known item.
+        self : ImplicitALS
+            The estimator, which then knows the users. The vector of one without a positive is zeros.
 
         Raises
         ------
         ValueError
-            When an item is unknown and ``on_unknown="error"``; otherwise such rows are left out.
+            When an item is unknown.
         """
+        from skrec._holdout import select_entries
         from skrec.baselines._als_solver import Positives, penalties, place_rows, select_positives
 
         check_is_fitted(self)
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
-        codes = encode_ids(
-            new.item_ids,
-            self.item_ids_,
-            column_name("item", self.item),
-            allow_unknown=self.on_unknown != "error",
-        )
-        columns = codes[new.matrix.indices]
-        signs = np.where(columns >= 0, new.matrix.data, np.int8(-1))  # As good as negative: not a positive.
-        matrix = csr_array(
-            (signs, np.maximum(columns, 0), new.matrix.indptr), shape=(len(new.user_ids), len(self.item_ids_))
-        )
-        positives = Positives.of(select_positives(matrix, new.weight, self._mean_weight)[0])
+        self._refuse_new_items(new.item_ids)
+        merged, batch = merge_interactions(self._stored_interactions(), new)
+        placed = np.repeat(np.diff(batch.matrix.indptr) > 0, np.diff(merged.matrix.indptr))
+        users = np.flatnonzero(np.diff(batch.matrix.indptr))
+        rows = select_entries(merged.matrix, placed)[users]
+        weight = None if merged.weight is None else merged.weight[placed]
+        positives = Positives.of(select_positives(rows, weight, self._mean_weight)[0])
         penalty = penalties(positives, len(self.item_ids_), alpha=self.alpha_, l2=self.l2_)
-        return new.user_ids, place_rows(positives, self.item_factors_, self._item_energy, penalty)
-
-    def _score_users(self, user_codes):
-        return self.user_factors_[user_codes] @ self.item_factors_.T
-
-    def _score_pairs(self, user_codes, item_codes):
-        scores = np.empty(len(user_codes), dtype=np.float32)
-        for pairs in gen_batches(max(len(scores), 1), _PAIRS):
-            users, items = self.user_factors_[user_codes[pairs]], self.item_factors_[item_codes[pairs]]
-            np.einsum("nk,nk->n", users, items, out=scores[pairs])
-        return scores
-
-    def _item_vectors(self):
-        return self.item_factors_
-
-    def transform(self, X):
-        """Return the vectors of the user and of the item of each row, as features for another model.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_rows, n_features_in_)
-            Pairs, in the columns that the estimator was fitted on.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 2 * n_components), float32
-            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an
-            error where ``on_unknown="error"``.
-        """
-        check_is_fitted(self)
-        user_codes, item_codes = check_pairs(
-            self,
-            X,
-            user=self.user,
-            item=self.item,
-            user_ids=self.user_ids_,
-            item_ids=self.item_ids_,
-            allow_unknown=self.on_unknown != "error",
-        )
-        features = np.hstack([self.user_factors_[user_codes], self.item_factors_[item_codes]])
-        features[user_codes < 0, : self.user_factors_.shape[1]] = 0.0
-        features[item_codes < 0, self.user_factors_.shape[1] :] = 0.0
-        return features
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of `transform`: ``implicitals_user0``, ..., ``implicitals_item0``, ...
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of shape (2 * n_components,), object
-        """
-        check_is_fitted(self)
-        prefix = type(self).__name__.lower()
-        numbers = range(self.user_factors_.shape[1])
-        return np.array([f"{prefix}_{side}{k}" for side in ("user", "item") for k in numbers], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        factors = np.zeros((len(merged.user_ids), self.item_factors_.shape[1]), np.float32)
+        factors[: len(self.user_factors_)] = self.user_factors_
+        factors[users] = place_rows(positives, self.item_factors_, self._item_energy, penalty)
+        self._store_interactions(merged)
+        self.user_factors_ = factors
+        return self

@@ -5,12 +5,12 @@ from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_random_state
 
+from skrec._factors import FactorRecommender
 from skrec.base import BaseRecommender
 from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, HingeLoss, LogisticLoss, WARPLoss
@@ -18,15 +18,12 @@ from skrec.samplers import UniformSampler, WARPSampler
 from skrec.samplers._mixed import Mixture
 from skrec.utils._ids import encode_ids
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skrec.utils._validation import check_interactions, check_pairs, merge_interactions
-
-# Pairs whose vectors are gathered at once.
-_PAIRS = 1 << 16
+from skrec.utils._validation import check_interactions, merge_interactions
 
 _LOSSES = {"hinge": HingeLoss, "bpr": BPRLoss, "warp": WARPLoss, "logistic": LogisticLoss}
 
 
-class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
+class TripletMF(CallbackSupportMixin, FactorRecommender):
     """Matrix factorisation trained on triplets of a user, a positive item and a sampled negative item.
 
     Parameters
@@ -305,8 +302,8 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
 
     def _train(self, X, y, interactions, batch, parameters, seed, *, max_iter, going_on=False, early_stopping=False):
         """Train `parameters` on the entries of `batch`, then set the fitted attributes."""
+        from skrec._holdout import hold_out, kinds_and_weights, scale_weights
         from skrec.matrix_factorization._engine import TripletEngine
-        from skrec.matrix_factorization._holdout import hold_out, kinds_and_weights, scale_weights
 
         loss = self._resolve_loss()
         training, validation = interactions.matrix, None
@@ -436,75 +433,19 @@ class TripletMF(CallbackSupportMixin, TransformerMixin, BaseRecommender):
             )
 
     def _score_users(self, user_codes):
-        scores = self.user_factors_[user_codes] @ self.item_factors_.T
+        scores = super()._score_users(user_codes)
         if self.item_bias:
             scores += self.item_biases_
         return scores
 
     def _score_pairs(self, user_codes, item_codes):
-        scores = self.item_biases_[item_codes]
-        for pairs in gen_batches(max(len(scores), 1), _PAIRS):
-            users, items = self.user_factors_[user_codes[pairs]], self.item_factors_[item_codes[pairs]]
-            scores[pairs] += np.einsum("nk,nk->n", users, items)
+        scores = super()._score_pairs(user_codes, item_codes)
+        scores += self.item_biases_[item_codes]
         return scores
-
-    def _item_vectors(self):
-        return self.item_factors_
 
     def _kernel_model(self):
         """Return the parameters as samplers see them."""
         return self._parameters.model
-
-    def transform(self, X):
-        """Return the vectors of the user and of the item of each row, as features for another model.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_rows, n_features_in_)
-            Pairs, in the columns that the estimator was fitted on.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 2 * n_components), float32
-            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an
-            error where ``on_unknown="error"``.
-        """
-        check_is_fitted(self)
-        user_codes, item_codes = check_pairs(
-            self,
-            X,
-            user=self.user,
-            item=self.item,
-            user_ids=self.user_ids_,
-            item_ids=self.item_ids_,
-            allow_unknown=self.on_unknown != "error",
-        )
-        features = np.hstack([self.user_factors_[user_codes], self.item_factors_[item_codes]])
-        features[user_codes < 0, : self.user_factors_.shape[1]] = 0.0
-        features[item_codes < 0, self.user_factors_.shape[1] :] = 0.0
-        return features
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of `transform`: ``tripletmf_user0``, ..., ``tripletmf_item0``, ...
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of shape (2 * n_components,), object
-        """
-        check_is_fitted(self)
-        prefix = type(self).__name__.lower()
-        numbers = range(self.user_factors_.shape[1])
-        return np.array([f"{prefix}_{side}{k}" for side in ("user", "item") for k in numbers], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _has_warp(sampler):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from skrec._kernels import _block
-from skrec.retrieval._side import split, take_rows, work
+from skrec.retrieval._side import find_rows, split, work
 from skrec.samplers._in_batch import BlockPositives
 from skrec.utils._threads import effective_n_jobs
 
@@ -51,7 +51,7 @@ class Entries:
 
     def take(self, users):
         """Return the entries of some users, one after the other, and where each user's start."""
-        indptr, places = take_rows(self.indptr, users)
+        indptr, places = find_rows(self.indptr, users)
         return indptr, self.items[places], self.own[places], self.kinds[places], self.weights[places]
 
 

@@ -7,21 +7,22 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.base import TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, check_scalar, gen_batches
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skrec._factors import FactorRecommender
 from skrec.base import BaseRecommender, best_of
 from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, CosineContrastiveLoss, HingeLoss, SoftmaxLoss
 from skrec.preprocessing import FeatureEncoder
 from skrec.preprocessing._side_table import encode_side
 from skrec.samplers import UniformSampler
-from skrec.utils._ids import encode_ids, first_few
+from skrec.utils._ids import encode_ids
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
-from skrec.utils._validation import Interactions, check_interactions, check_pairs, merge_interactions
+from skrec.utils._validation import Interactions, check_interactions, merge_interactions
 
 _LOSSES = {"softmax": SoftmaxLoss, "bpr": BPRLoss, "hinge": HingeLoss, "contrastive": CosineContrastiveLoss}
 # What "auto" means for the temperature of a loss.
@@ -32,11 +33,10 @@ _EXACT_UP_TO = 8
 # Epochs of the users' own embeddings in `fold_in`, beside a history and without one. A user of few rows soon fits these
 # alone: on MovieLens 100K with the users' features, 20 epochs place a user of one row worse than no row would.
 _FOLD_IN_EPOCHS = {True: 5, False: 10}
-_PAIRS = 1 << 16
 _LARGEST_WEIGHT = 1e15
 
 
-class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender):
+class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     r"""Retriever of two towers: vectors of users and of items, from ids, histories and features, trained by softmax.
 
     A user's vector is the sum of the user's own embedding, the mean embedding of the user's history and the embeddings
@@ -354,18 +354,13 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
 
         check_is_fitted(self)
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
-        unknown = new.item_ids[encode_ids(new.item_ids, self.item_ids_, "the item column") < 0]
-        if len(unknown):
-            raise ValueError(
-                f"X holds {len(unknown)} item(s) that the estimator was not fitted on: {first_few(unknown)}. Users are "
-                "placed by items that it knows: leave the rows out, or use partial_fit."
-            )
+        self._refuse_new_items(new.item_ids)
         merged, batch = merge_interactions(self._stored_interactions(), new)
         towers = self._start(merged, self, user_features, None)
         placed = interactions_of(merged, np.flatnonzero(np.diff(batch.matrix.indptr)))
         if self.user_embedding:
             n_epochs = _FOLD_IN_EPOCHS[self.history_weight > 0]
-            _, towers = self._optimise(towers, merged, placed, self.loss_, self.sampler_, n_epochs, users_only=True)
+            _, towers, _ = self._optimise(towers, merged, placed, self.loss_, self.sampler_, n_epochs, users_only=True)
         self._store(merged, towers, index=self.index_)
         return self
 
@@ -402,7 +397,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
 
     def _encode(self, side, table, ids, old, places):
         """Return the inputs of a side's features, (n_ids, n_inputs), and the encoder; None where it has none."""
-        from skrec.retrieval._towers import take_rows
+        from skrec.retrieval._towers import known_rows
 
         before = None if old is None else getattr(old._towers, f"{side}_inputs")
         encoder = None if old is None else getattr(old._towers, f"{side}_encoder")
@@ -411,7 +406,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         if table is None:
             if before is None:
                 return None, None
-            return take_rows(before, places), encoder
+            return known_rows(before, places), encoder
         fit = encoder is None
         if fit:
             given = getattr(self, f"{side}_encoder")
@@ -420,7 +415,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         inputs = encode_side(encoder, table, ids, f"{side}_features", fit=fit, id_column=column)
         if before is not None:
             silent = np.diff(inputs.indptr) == 0
-            kept = take_rows(before, places)
+            kept = known_rows(before, places)
             inputs = csr_array(inputs + csr_array(kept.multiply(silent[:, None])))
         return inputs, encoder
 
@@ -456,7 +451,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             tasks.append(context.subcontext(task_name="epoch"))
             tasks[-1].call_on_fit_task_begin(estimator=self, X=X, y=y)
 
-        aucs, towers = self._optimise(
+        aucs, towers, sampler = self._optimise(
             towers,
             interactions,
             batch,
@@ -493,8 +488,8 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         begin=lambda: None,
         watch=lambda epoch, mean_loss, auc: False,
     ):
-        """Train towers in place on `batch`; return the validation AUCs and the towers to keep."""
-        from skrec.matrix_factorization._holdout import hold_out
+        """Train towers in place on `batch`; return the validation AUCs, the towers to keep and the fitted sampler."""
+        from skrec._holdout import hold_out
         from skrec.retrieval._engine import BlockEngine
         from skrec.retrieval._towers import make_entries
         from skrec.utils._threads import blas_threads
@@ -505,7 +500,9 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             validation = hold_out(matrix, weight, self.validation_fraction, towers.seed)
             matrix, weight = validation.training, validation.weight
             trained = Interactions(matrix, weight, *interactions[2:])
-            towers = towers.with_history(matrix, weight, self)
+            towers = towers.with_history(matrix, self)
+        if sampler is not None:
+            sampler = clone(sampler).fit(matrix)
         entries = make_entries(matrix, weight, trained)
         users, items = towers.sides(self, users_only=users_only)
         engine = BlockEngine(
@@ -513,7 +510,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             users,
             items,
             loss._make_block_state(_TEMPERATURE[self.similarity]),
-            sampler=None if sampler is None else clone(sampler).fit(matrix),
+            sampler=sampler,
             n_negatives=self.n_negatives,
             n_hard=self.n_hard_negatives or 0,
             explicit_weight=self.explicit_negative_weight,
@@ -557,18 +554,15 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
             )
         if validation is not None:
             # All that was given is history when recommending.
-            towers = (best or towers).with_history(interactions.matrix, interactions.weight, self)
-        return aucs, towers
+            towers = (best or towers).with_history(interactions.matrix, self)
+        return aucs, towers, sampler
 
     def _resolve(self, interactions):
-        """Return the loss and the fitted sampler, None for the whole catalogue."""
+        """Return the loss and the sampler, None for the whole catalogue."""
         loss = _LOSSES[self.loss]() if isinstance(self.loss, str) else clone(self.loss)
-        n_items = len(interactions.item_ids)
-        if self.sampler is not None:
-            return loss, clone(self.sampler).fit(interactions.matrix)
-        if n_items <= _EXACT_UP_TO * self.n_negatives:
-            return loss, None
-        return loss, UniformSampler().fit(interactions.matrix)
+        if self.sampler is not None or len(interactions.item_ids) <= _EXACT_UP_TO * self.n_negatives:
+            return loss, self.sampler
+        return loss, UniformSampler()
 
     def _check_finite(self, loss, towers, epoch):
         largest = max(np.abs(parameter.weights).max(initial=0.0) for parameter in towers.parameters())
@@ -698,7 +692,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         return model
 
     def _recommend_by_index(self, users, n_recommendations, exclude_seen, exclude):
-        from skrec.retrieval._towers import take_rows
+        from skrec.retrieval._towers import known_rows
 
         check_scalar(n_recommendations, "n_recommendations", Integral, min_val=1)
         codes = encode_ids(users, self.user_ids_, "users", allow_unknown=self.on_unknown != "error")
@@ -712,7 +706,7 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         elif unwanted is not None:
             hidden = unwanted
         if exclude_seen:
-            hidden = hidden + take_rows(self.interactions_, codes).astype(bool)
+            hidden = hidden + known_rows(self.interactions_, codes).astype(bool)
         has_vector = self._has_vector(codes)
         by_vector, rest = np.flatnonzero(has_vector), np.flatnonzero(~has_vector)
         items = np.empty((len(codes), n_recommendations), dtype=np.int32)
@@ -734,72 +728,15 @@ class TwoTowerRetriever(CallbackSupportMixin, TransformerMixin, BaseRecommender)
         return known
 
     def _score_users(self, user_codes):
-        scores = self.user_factors_[user_codes] @ self.item_factors_.T
+        scores = super()._score_users(user_codes)
         silent = ~self._has_vector(user_codes)
         if silent.any():
             scores[silent] = self._score_unknown_user()
         return scores
 
     def _score_pairs(self, user_codes, item_codes):
-        scores = np.empty(len(user_codes), dtype=np.float32)
-        for pairs in gen_batches(max(len(scores), 1), _PAIRS):
-            users, items = self.user_factors_[user_codes[pairs]], self.item_factors_[item_codes[pairs]]
-            scores[pairs] = np.einsum("nk,nk->n", users, items)
+        scores = super()._score_pairs(user_codes, item_codes)
         silent = ~self._has_vector(user_codes)
         if silent.any():
             scores[silent] = self._score_unknown_user()[item_codes[silent]]
         return scores
-
-    def _item_vectors(self):
-        return self.item_factors_
-
-    def transform(self, X):
-        """Return the vectors of the user and of the item of each row, as features for another model.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_rows, n_features_in_)
-            Pairs, in the columns that the estimator was fitted on.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 2 * n_components), float32
-            `user_factors_` of the row's user, then `item_factors_` of its item; zeros for an unknown id, which is an
-            error where ``on_unknown="error"``.
-        """
-        check_is_fitted(self)
-        user_codes, item_codes = check_pairs(
-            self,
-            X,
-            user=self.user,
-            item=self.item,
-            user_ids=self.user_ids_,
-            item_ids=self.item_ids_,
-            allow_unknown=self.on_unknown != "error",
-        )
-        features = np.hstack([self.user_factors_[user_codes], self.item_factors_[item_codes]])
-        features[user_codes < 0, : self.user_factors_.shape[1]] = 0.0
-        features[item_codes < 0, self.user_factors_.shape[1] :] = 0.0
-        return features
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of `transform`: ``twotowerretriever_user0``, ..., ``..._item0``, ...
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self)
-        width = self.user_factors_.shape[1]
-        name = type(self).__name__.lower()
-        return np.array([f"{name}_{side}{k}" for side in ("user", "item") for k in range(width)], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

@@ -96,7 +96,7 @@ class Side:
             )
             if not everything:
                 # Not matrix[codes]: scipy would first copy the whole matrix to one type of index.
-                indptr, places = take_rows(indptr, codes)
+                indptr, places = find_rows(indptr, codes)
                 columns, values = columns[places], values[places]
             if rng is not None and bag.dropout:
                 values = _drop(indptr, values, bag.dropout, rng)
@@ -173,7 +173,7 @@ def _drop(indptr, values, share, rng):
     return values * kept * np.repeat(growth, lengths)
 
 
-def take_rows(indptr, rows):
+def find_rows(indptr, rows):
     """Find the entries of some rows of a csr matrix.
 
     Returns

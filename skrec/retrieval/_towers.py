@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.matrix_factorization._holdout import kinds_and_weights
+from skrec._holdout import kinds_and_weights, select_entries
 from skrec.retrieval._engine import Entries
 from skrec.retrieval._side import Bag, Parameter, Side, as_bag_matrix, make_parameter
 from skrec.utils._threads import blas_threads
@@ -88,7 +88,7 @@ class Towers(NamedTuple):
         layers = [(weights.weights, offsets.weights[0]) for weights, offsets in getattr(self, f"{side}_layers")]
         return {name: table.weights for name, table in tables.items() if table is not None} | {"layers": layers}
 
-    def with_history(self, matrix, weight, estimator):
+    def with_history(self, matrix, estimator):
         """Return towers that share these parameters, with the positives of `matrix` as the users' histories."""
         if self.history_table is None:
             return self
@@ -198,7 +198,7 @@ def _stepped(parameter):
     return parameter._replace(weights=np.where(parameter.counts[:, None] > 0, parameter.weights, np.float32(0)))
 
 
-def take_rows(matrix, rows):
+def known_rows(matrix, rows):
     """Return a csr_array of some rows of another, without entries where `rows` is -1."""
     kept = np.flatnonzero(rows >= 0)
     lengths = np.zeros(len(rows), np.int64)
@@ -239,10 +239,6 @@ def interactions_of(interactions, users):
     """Return the interactions of some users alone, in the same codes."""
     rows = np.zeros(interactions.matrix.shape[0], bool)
     rows[users] = True
-    lengths = np.diff(interactions.matrix.indptr)
-    kept = np.repeat(rows, lengths)
-    matrix = interactions.matrix
-    indptr = np.append(0, np.cumsum(np.where(rows, lengths, 0)))
-    part = csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    kept = np.repeat(rows, np.diff(interactions.matrix.indptr))
     weight = None if interactions.weight is None else interactions.weight[kept]
-    return Interactions(part, weight, interactions.user_ids, interactions.item_ids)
+    return Interactions(select_entries(interactions.matrix, kept), weight, *interactions[2:])

@@ -1,5 +1,7 @@
 """iALS against its objective, written out densely, and against exact solutions in float64."""
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from skrec import ImplicitALS, PopularityRecommender
 from skrec.baselines import _als_solver
 from skrec.baselines._als_solver import ALSSolver, select_positives
 from skrec.metrics import ranking_metrics
+from skrec.utils._ids import encode_ids
 from skrec.utils._validation import check_interactions
 
 KNOWN_100K = {"recall@20": 0.396, "ndcg@20": 0.311}
@@ -19,6 +22,12 @@ def planted(n_users=60, n_items=25, density=0.3, seed=0):
     matrix = rng.random((n_users, n_items)) < density
     matrix[np.arange(n_items), np.arange(n_items)] = True
     return np.argwhere(matrix)
+
+
+def placed(model, rows, y=None, *, users, **fit_params):
+    """Vectors of users that a copy of the model has placed by rows."""
+    model = copy.deepcopy(model).fold_in(rows, y, **fit_params)
+    return model.user_factors_[encode_ids(np.array(users), model.user_ids_)]
 
 
 def integer_weights(X, seed=2):
@@ -165,9 +174,8 @@ def test_the_scale_of_the_weights_does_not_matter(scale):
     np.testing.assert_allclose(scaled.predict(X), plain.predict(X), atol=1e-5)
     new = [[-1, 3], [-1, 7], [-2, 3]]
     weight = np.array([1.0, 3.0, 2.0])
-    np.testing.assert_allclose(
-        scaled.fold_in(new, sample_weight=weight * scale)[1], plain.fold_in(new, sample_weight=weight)[1], atol=1e-5
-    )
+    expected = placed(plain, new, users=[-1, -2], sample_weight=weight)
+    np.testing.assert_allclose(placed(scaled, new, users=[-1, -2], sample_weight=weight * scale), expected, atol=1e-5)
 
 
 def test_equal_weights_are_no_weights():
@@ -260,8 +268,7 @@ def test_fold_in_is_the_exact_solution(weighted):
     model = ImplicitALS(n_components=6, l2=0.2, random_state=0).fit(X)
     new = np.array([[-1, 3], [-1, 7], [-1, 12], [-2, 24], [-3, 0], [-3, 24]])
     weight = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 0.5]) if weighted else None
-    ids, factors = model.fold_in(new, sample_weight=weight)
-    assert ids.tolist() == [-3, -2, -1]
+    factors = placed(model, new, users=[-3, -2, -1], sample_weight=weight)
     rows = np.zeros((3, 25))
     rows[3 + new[:, 0], new[:, 1]] = 1.0 if weight is None else weight
     expected = exact_rows(model.item_factors_.astype(np.float64), rows, model.alpha_, model.l2_)
@@ -272,31 +279,47 @@ def test_fold_in_of_training_rows_gives_the_trained_vectors():
     X = planted()
     weight = integer_weights(X)
     model = ImplicitALS(n_components=4, l2=0.2, max_iter=300, random_state=0).fit(X, sample_weight=weight)
-    before = vars(model).copy()
-    ids, factors = model.fold_in(X, sample_weight=weight)
-    np.testing.assert_array_equal(ids, model.user_ids_)
+    users = model.user_ids_ + 1000
+    factors = placed(model, X + [1000, 0], users=users, sample_weight=weight)
     np.testing.assert_allclose(factors, model.user_factors_, atol=1e-3)
-    assert all(vars(model)[key] is value for key, value in before.items())
 
 
-def test_fold_in_leaves_out_negatives_and_unknown_items():
+def test_fold_in_places_a_known_user_by_all_rows_and_leaves_the_others():
+    X = planted()
+    model = ImplicitALS(n_components=6, random_state=0).fit(X)
+    before, items = model.user_factors_, model.item_factors_
+    new = next(item for item in range(25) if item not in X[X[:, 0] == 7, 1])
+    own = np.vstack([X[X[:, 0] == 7], [[7, new]]])
+    expected = placed(model, [[-1, item] for item in own[:, 1]], users=[-1])
+    assert model.fold_in([[7, new]]) is model
+    np.testing.assert_array_equal(model.user_factors_[7], expected[0])
+    np.testing.assert_array_equal(np.delete(model.user_factors_, 7, 0), np.delete(before, 7, 0))
+    assert model.item_factors_ is items
+    assert new not in model.recommend([7], 10)[0]
+
+
+def test_fold_in_leaves_out_negatives():
     model = ImplicitALS(n_components=6, random_state=0).fit(planted())
-    _, expected = model.fold_in([[-1, 3], [-1, 7]])
-    rows, y = [[-1, 3], [-1, 7], [-1, 8], [-1, 999], [-2, 999], [-3, 4]], [1, 1, 0, 1, 1, 0]
-    ids, factors = model.fold_in(rows, y)
-    assert ids.tolist() == [-3, -2, -1]
-    np.testing.assert_array_equal(factors[2], expected[0])
-    assert not factors[:2].any()
-    strict = ImplicitALS(n_components=6, on_unknown="error", random_state=0).fit(planted())
-    with pytest.raises(ValueError, match=r"1 id\(s\) that the estimator was not fitted on: 999"):
-        strict.fold_in(rows, y)
+    expected = placed(model, [[-1, 3], [-1, 7]], users=[-1])
+    factors = placed(model, [[-1, 3], [-1, 7], [-1, 8], [-3, 4]], [1, 1, 0, 0], users=[-1, -3])
+    np.testing.assert_array_equal(factors[0], expected[0])
+    assert not factors[1].any()
+
+
+def test_fold_in_refuses_unknown_items_and_changes_nothing():
+    model = ImplicitALS(n_components=6, random_state=0).fit(planted())
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match=r"X holds 1 item\(s\) that the estimator was not fitted on: 999"):
+        model.fold_in([[-1, 3], [-2, 999]])
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[key] is value for key, value in before.items())
 
 
 def test_fold_in_works_before_any_epoch_and_from_memory_that_may_not_be_written():
     model = ImplicitALS(n_components=6, max_iter=0, random_state=0).fit(planted())
     assert model.loss_curve_ == [] and model.n_iter_ == 0
     model.item_factors_.setflags(write=False)
-    _, factors = model.fold_in([[-1, 3], [-1, 7]])
+    factors = model.fold_in([[-1, 3], [-1, 7]]).user_factors_[-1:]
     rows = np.zeros((1, 25))
     rows[0, [3, 7]] = 1
     expected = exact_rows(model.item_factors_.astype(np.float64), rows, model.alpha_, model.l2_)
@@ -400,7 +423,7 @@ def test_callbacks_get_the_model_of_each_epoch_and_may_stop():
     for epoch, seen in enumerate(witness.models):
         expected = ImplicitALS(n_components=4, max_iter=epoch + 1, random_state=0).fit(X)
         np.testing.assert_array_equal(seen.predict(X), expected.predict(X))
-        np.testing.assert_array_equal(seen.fold_in([[-1, 3]])[1], expected.fold_in([[-1, 3]])[1])
+        np.testing.assert_array_equal(placed(seen, [[-1, 3]], users=[-1]), placed(expected, [[-1, 3]], users=[-1]))
 
 
 def test_verbose_says_where_the_objective_is(capsys):

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec import TripletMF
-from skrec.matrix_factorization._holdout import hold_out
+from skrec._holdout import hold_out
 from skrec.samplers import BaseSampler
 from skrec.utils._validation import check_interactions
 

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec import TwoTowerRetriever
-from skrec.matrix_factorization._holdout import hold_out
+from skrec._holdout import hold_out
 from skrec.retrieval._engine import Entries
 from skrec.utils._validation import check_interactions
 
@@ -43,7 +43,7 @@ def test_keeps_the_best_epoch(planted, hidden_layers):
     best = int(np.argmax(model.validation_scores_))
     assert best == model.n_iter_ - 4
     validation = held_out(model, planted.data)
-    towers = model._towers.with_history(validation.training, None, model)
+    towers = model._towers.with_history(validation.training, model)
     kept = validation.auc(*towers.embed(model), np.zeros(len(model.item_ids_), np.float32))
     assert kept == model.validation_scores_[best] > model.validation_scores_[-1]
 

@@ -101,14 +101,14 @@ def hold_out(matrix, weight, fraction, seed):
             "Set early_stopping=False."
         )
     return Validation(
-        _entries(matrix, ~held),
+        select_entries(matrix, ~held),
         None if weight is None else weight[~held],
-        _entries(matrix, held),
-        _entries(matrix, (matrix.data > 0) & ~held),
+        select_entries(matrix, held),
+        select_entries(matrix, (matrix.data > 0) & ~held),
     )
 
 
-def _entries(matrix, kept):
+def select_entries(matrix, kept):
     """Return the matrix of the entries marked in `kept`."""
     indptr = np.append(0, np.cumsum(kept))[matrix.indptr].astype(matrix.indptr.dtype)
     return csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
