@@ -27,11 +27,12 @@ ALLOWED = {
     "base": {"_kernels", "utils", "metrics", "exceptions"},
     "_holdout": {"_kernels", "metrics"},
     "_factors": {"base", "utils"},
+    "_layers": {"_kernels", "utils"},
     **dict.fromkeys(
         ESTIMATORS,
         {
             *("_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"),
-            *("_holdout", "_factors"),
+            *("_holdout", "_factors", "_layers"),
         },
     ),
 }

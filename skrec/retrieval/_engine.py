@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from skrec._kernels import _block
-from skrec.retrieval._side import find_rows, split, work
+from skrec.retrieval._side import find_rows
 from skrec.samplers._in_batch import BlockPositives
-from skrec.utils._threads import effective_n_jobs
+from skrec.utils._threads import effective_n_jobs, split, work
 
 # Parts that a step's products and losses are cut into: at most so many threads are of use.
 _PARTS = 4

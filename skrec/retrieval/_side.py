@@ -4,30 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec import _layers
 from skrec._kernels import _block
+from skrec._layers import Parameter, by_rows
 from skrec.utils._validation import kernel_array
 
-_DECAY_1, _DECAY_2 = 0.9, 0.99
-# Fewer numbers than this are not worth a second thread.
-_WORTH_A_THREAD = 1 << 16
-_PARTS = 4
 _EPS = 1e-12
-
-
-class Parameter(NamedTuple):
-    """A table of weights and Adam's memory of it, by row."""
-
-    weights: np.ndarray  # (n, width) float32
-    first: np.ndarray
-    second: np.ndarray
-    counts: np.ndarray  # (n,) int32: steps that each row has made
-
-
-def make_parameter(n, width, scale, rng):
-    """Return a parameter of normal weights."""
-    weights = rng.standard_normal((n, width), dtype=np.float32)
-    weights *= np.float32(scale)
-    return Parameter(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(n, np.int32))
 
 
 class Bag(NamedTuple):
@@ -100,36 +82,24 @@ class Side:
                 columns, values = columns[places], values[places]
             if rng is not None and bag.dropout:
                 values = _drop(indptr, values, bag.dropout, rng)
-            self._by_rows(pool, out, _block.add_bags, indptr, columns, values, bag.parameter.weights, out)
+            by_rows(pool, out, _block.add_bags, indptr, columns, values, bag.parameter.weights, out)
             used.append((indptr, columns, values))
-        activations = []
-        for place, (weights, offsets) in enumerate(self.layers):
-            activations.append(out)
-            out = out @ weights.weights
-            out += offsets.weights
-            if place + 1 < len(self.layers):
-                np.maximum(out, 0, out=out)
+        out, activations = _layers.forward(self.layers, out)
         lengths = np.empty(len(codes) if self.normalised else 0, np.float32)
         if self.normalised:
-            self._by_rows(pool, out, _block.normalise_rows, out, lengths, _EPS)
+            by_rows(pool, out, _block.normalise_rows, out, lengths, _EPS)
         return Pass(codes, out, lengths, used, activations)
 
     def backward(self, done, gradient, rate, pool=None):
         """Step the parameters of a pass; `gradient` is with respect to its output and is overwritten."""
         if self.normalised:
-            self._by_rows(pool, gradient, _block.back_through_norm, done.output, done.lengths, gradient)
+            by_rows(pool, gradient, _block.back_through_norm, done.output, done.lengths, gradient)
             # A row of zeros has no direction, and what is divided by its length would drown all other rows.
             gradient[done.lengths <= np.float32(_EPS)] = 0.0
-        for place in range(len(self.layers) - 1, -1, -1):
-            weights, offsets = self.layers[place]
-            inputs = done.activations[place]
-            d_weights, d_offsets = inputs.T @ gradient, gradient.sum(axis=0, keepdims=True)
-            gradient = gradient @ weights.weights.T
-            if place > 0:
-                gradient *= inputs > 0
-            if self.trains:
-                self._step(weights, np.arange(len(d_weights), dtype=np.int32), d_weights, rate, pool)
-                self._step(offsets, np.zeros(1, np.int32), d_offsets, rate, pool)
+        gradient, changes = _layers.backward(self.layers, done.activations, gradient)
+        if self.trains:
+            for parameter, d_parameter in changes:
+                self._step(parameter, np.arange(len(d_parameter), dtype=np.int32), d_parameter, rate, pool)
         for bag, entries in zip(self.bags, done.bags, strict=True):
             if not bag.trains:
                 continue
@@ -149,19 +119,11 @@ class Side:
         entry_rows, order = np.empty(len(columns), np.int32), np.empty(len(columns), np.int32)
         _block.transpose_block(indptr, places, starts, entry_rows, order)
         summed = np.zeros((n, gradient.shape[1]), np.float32)
-        self._by_rows(pool, summed, _block.add_transposed, summed, gradient, starts, entry_rows, order, values)
+        by_rows(pool, summed, _block.add_transposed, summed, gradient, starts, entry_rows, order, values)
         self._step(parameter, touched[:n], summed, rate, pool)
 
     def _step(self, parameter, codes, gradient, rate, pool):
-        table, first, second, counts = parameter
-        rest = codes, table, first, second, counts, gradient, rate, _DECAY_1, _DECAY_2, self.l2
-        self._by_rows(pool, gradient, _block.adam_rows, *rest)
-
-    @staticmethod
-    def _by_rows(pool, like, kernel, *arguments):
-        """Call a kernel on ranges of the rows of `like`, side by side where that is worth it."""
-        parts = split(len(like), _PARTS if like.size > _WORTH_A_THREAD else 1)
-        work(pool, lambda part: kernel(part, *arguments), parts)
+        _layers.step_rows(parameter, codes, gradient, rate, l2=self.l2, pool=pool)
 
 
 def _drop(indptr, values, share, rng):
@@ -188,18 +150,6 @@ def find_rows(indptr, rows):
     np.cumsum(indptr[rows + 1] - starts, out=taken[1:])
     places = np.repeat(starts - taken[:-1], np.diff(taken)) + np.arange(taken[-1])
     return taken, places
-
-
-def split(n, parts):
-    """Cut range(n) into at most `parts` ranges of about equal length, as pairs of int."""
-    parts = max(1, min(parts, n))
-    bounds = [n * p // parts for p in range(parts + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
-
-
-def work(pool, function, arguments):
-    """Call a function on each argument, by the threads of a pool where there is one; return the results in order."""
-    return list(map(function, arguments) if pool is None else pool.map(function, arguments))
 
 
 def as_bag_matrix(matrix):

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._holdout import kinds_and_weights, select_entries
+from skrec._layers import Parameter, copy_layers, make_layers, make_parameter, take_parameter
 from skrec.retrieval._engine import Entries
-from skrec.retrieval._side import Bag, Parameter, Side, as_bag_matrix, make_parameter
+from skrec.retrieval._side import Bag, Side, as_bag_matrix
 from skrec.utils._threads import blas_threads
 from skrec.utils._validation import Interactions
 
@@ -96,9 +97,9 @@ class Towers(NamedTuple):
 
     def copy(self):
         """Return towers with parameters of their own, which training does not change."""
-        tables = {name: _take(getattr(self, name)) for name in TABLES if getattr(self, name) is not None}
+        tables = {name: take_parameter(getattr(self, name)) for name in TABLES if getattr(self, name) is not None}
         return self._replace(
-            **tables, user_layers=_copy_layers(self.user_layers), item_layers=_copy_layers(self.item_layers)
+            **tables, user_layers=copy_layers(self.user_layers), item_layers=copy_layers(self.item_layers)
         )
 
 
@@ -147,9 +148,10 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
         else:
             tables[name] = make_parameter(n, width, _SCALE, rng) if before is None else _grow(before, rows, rng)
     if old is None:
-        layers = [_make_layers(width, tuple(estimator.hidden_layers), rng) for _ in range(2)]
+        hidden = tuple(estimator.hidden_layers)
+        layers = [make_layers([width, *hidden, width] if hidden else [], rng) for _ in range(2)]
     else:
-        layers = [_copy_layers(old.user_layers), _copy_layers(old.item_layers)]
+        layers = [copy_layers(old.user_layers), copy_layers(old.item_layers)]
         widths = tuple(weights.weights.shape[1] for weights, _ in layers[0][:-1])
         if widths != tuple(estimator.hidden_layers):
             raise ValueError(
@@ -173,22 +175,13 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
 
 def _grow(parameter, rows, rng):
     """Return a copy of some rows of a parameter (None: all), with new ones where `rows` is -1."""
-    taken = _take(parameter, rows)
+    taken = take_parameter(parameter, rows)
     new = np.flatnonzero(rows < 0) if rows is not None else ()
     if len(new):
         fresh = make_parameter(len(new), taken.weights.shape[1], _SCALE, rng)
         for array, values in zip(taken, fresh, strict=True):
             array[new] = values
     return taken
-
-
-def _take(parameter, rows=None):
-    """Return a parameter with copies of some rows, or of all; plain arrays, also of memory-mapped ones."""
-    return Parameter(*(np.array(array) if rows is None else np.asarray(array)[rows] for array in parameter))
-
-
-def _copy_layers(layers):
-    return [tuple(_take(parameter) for parameter in layer) for layer in layers]
 
 
 def _stepped(parameter):
@@ -205,15 +198,6 @@ def known_rows(matrix, rows):
     lengths[kept] = np.diff(matrix.indptr)[rows[kept]]
     part = matrix[rows[kept]]
     return csr_array((part.data, part.indices, np.append(0, np.cumsum(lengths))), shape=(len(rows), matrix.shape[1]))
-
-
-def _make_layers(width, hidden, rng):
-    """Return dense layers from `width` through `hidden` back to `width`, He's scale; none without hidden ones."""
-    widths = [width, *hidden, width] if hidden else []
-    layers = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True) if hidden else ():
-        layers.append((make_parameter(n_in, n_out, np.sqrt(2 / n_in), rng), make_parameter(1, n_out, 0.0, rng)))
-    return layers
 
 
 def make_history(matrix, weight):

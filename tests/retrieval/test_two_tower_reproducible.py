@@ -9,9 +9,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-from skrec import TwoTowerRetriever
+from skrec import TwoTowerRetriever, _layers
 from skrec.losses import CosineContrastiveLoss
-from skrec.retrieval import _side
 from skrec.samplers import InBatchSampler, MixedSampler, PopularitySampler, UniformSampler
 
 BASE = TwoTowerRetriever(n_components=8, max_iter=2, n_negatives=64, batch_size=64, random_state=3)
@@ -32,7 +31,7 @@ MODELS = {
 def every_step_in_parts():
     """Small data are not worth a second thread: here they are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_side, "_WORTH_A_THREAD", 16)
+        patch.setattr(_layers, "_WORTH_A_THREAD", 16)
         yield
 
 
