@@ -8,10 +8,12 @@ import pytest
 
 from skrec.datasets import (
     _amazon_beauty,
+    _frappe,
     _lastfm,
     _movielens_1m,
     _movielens_100k,
     fetch_amazon_beauty,
+    fetch_frappe,
     fetch_lastfm,
     fetch_movielens_1m,
     fetch_movielens_1m_m1,
@@ -35,6 +37,11 @@ _ML_1M = {
 _M1 = {"train.txt": "0 3 1\n1 2\n", "test.txt": "0 2\n1 0 1 \n"}
 _LASTFM = {"data1.txt": "1\t3\t13883\n2\t1\t12\n", "test1.txt": "1\t1\t7\n", "trustnetwork.txt": "1\t2\n2\t1\n"}
 _BEAUTY = {"Beauty.txt": "1 3 1 2\n2 3 4\n", "Beauty_item2attributes.json": '{"1": [5, 6], "3": [7], "4": [5]}'}
+_FRAPPE = {
+    "frappe.validation.libfm": "1 266:1 1244:1 5042:1 5049:1 5054:1 5055:1 5058:1 5062:1 5074:1 5149:1\n"
+    "-1 0:1 957:1 5039:1 5046:1 5053:1 5055:1 5058:1 5060:1 5069:1 5149:1\n",
+    "frappe.test.libfm": "-1 956:1 5038:1 5045:1 5052:1 5054:1 5057:1 5059:1 5068:1 5148:1 5381:1\n",
+}
 
 
 @pytest.fixture
@@ -119,6 +126,26 @@ def test_amazon_beauty_keeps_the_order_of_each_sequence(small):
     assert data.data.columns.tolist() == ["user_id", "item_id", "order"]
     assert data.data.to_numpy().tolist() == [[1, 3, 0], [1, 1, 1], [1, 2, 2], [2, 3, 0], [2, 4, 1]]
     assert data.item_features["attributes"].to_dict() == {1: (5, 6), 2: (), 3: (7,), 4: (5,)}
+
+
+def test_frappe_is_decoded_to_a_column_a_field(small):
+    small(_frappe, _FRAPPE)
+    data = fetch_frappe()
+    fields = "user item daytime weekday isweekend homework cost weather country city"
+    assert data.data.columns.tolist() == fields.split()
+    assert data.data.to_numpy().tolist() == [
+        [266, 287, 3, 3, 1, 0, 0, 2, 5, 0],
+        [0] * 10,
+        [956, 4081, 6, 6, 1, 2, 1, 8, 79, 232],
+    ]
+    assert data.target.tolist() == [1, 0, 0]
+    assert [column.cat.categories.size for _, column in data.data.items()] == [957, 4082, 7, 7, 2, 3, 2, 9, 80, 233]
+    X, y = fetch_frappe(subset="test", return_X_y=True, as_frame=False)
+    assert X.dtype == y.dtype == np.int64
+    assert X.tolist() == [[956, 4081, 6, 6, 1, 2, 1, 8, 79, 232]]
+    assert fetch_frappe(subset="validation").data.dtypes.equals(data.data.dtypes)
+    with pytest.raises(ValueError, match="subset must be one of 'all', 'validation', 'test'; got 'train'"):
+        fetch_frappe(subset="train")
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
@@ -228,3 +255,15 @@ def test_amazon_beauty_has_the_published_counts(data_home):
     assert data.data.nunique()[["user_id", "item_id"]].tolist() == [22_363, 12_101]
     assert data.data["user_id"].value_counts().min() == data.data["item_id"].value_counts().min() == 5
     assert data.item_features.shape == (12_101, 1)
+
+
+@pytest.mark.data
+def test_frappe_has_the_published_counts_and_a_third_of_uses(data_home):
+    _need(data_home, "frappe")
+    data = fetch_frappe()
+    assert data.data.shape == (86_582, 10)
+    assert [int(fetch_frappe(subset=s).target.sum()) for s in ("validation", "test")] == [19_063, 9_536]
+    assert not data.data.isna().any().any()
+    # What a number means is not published, but fields must agree: all but one weekday is of the weekend or not.
+    n_kinds = data.data.astype(int).groupby("weekday")["isweekend"].nunique()
+    assert n_kinds.tolist() == [1, 1, 1, 1, 1, 1, 2]
