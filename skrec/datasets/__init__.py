@@ -6,6 +6,7 @@ from skrec.datasets._lastfm import fetch_lastfm
 from skrec.datasets._make_interactions import make_interactions
 from skrec.datasets._movielens_1m import fetch_movielens_1m, fetch_movielens_1m_m1
 from skrec.datasets._movielens_100k import fetch_movielens_100k
+from skrec.datasets._open_bandit import fetch_open_bandit
 from skrec.datasets._planted import PlantedPreference
 from skrec.datasets._remote import get_data_home
 
@@ -17,6 +18,7 @@ __all__ = [
     "fetch_movielens_100k",
     "fetch_movielens_1m",
     "fetch_movielens_1m_m1",
+    "fetch_open_bandit",
     "get_data_home",
     "make_interactions",
 ]

@@ -22,12 +22,15 @@ class RemoteFolder(NamedTuple):
         SHA-256 of each file.
     archive_sha256 : str, optional
         SHA-256 of the archive.
+    addresses : dict of str to str, optional
+        For files that do not lie under their names in the folder at `url`, where they lie in it.
     """
 
     name: str
     url: str
     files: dict[str, str]
     archive_sha256: str | None = None
+    addresses: dict[str, str] | None = None
 
 
 def get_data_home(data_home=None):
@@ -145,7 +148,8 @@ def _download(folder, names, cache, n_retries):
         urls = {f"{folder.name}.zip": folder.url}
     else:
         target, hashes = cache / folder.name, {name: folder.files[name] for name in names}
-        urls = {name: f"{folder.url}/{name}" for name in names}
+        addresses = folder.addresses or {}
+        urls = {name: f"{folder.url}/{addresses.get(name, name)}" for name in names}
     # Pooch downloads to a temporary file, which it moves when the checksum is right and removes otherwise.
     registry = pooch.create(
         path=target,

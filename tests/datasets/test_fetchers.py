@@ -12,12 +12,14 @@ from skrec.datasets import (
     _lastfm,
     _movielens_1m,
     _movielens_100k,
+    _open_bandit,
     fetch_amazon_beauty,
     fetch_frappe,
     fetch_lastfm,
     fetch_movielens_1m,
     fetch_movielens_1m_m1,
     fetch_movielens_100k,
+    fetch_open_bandit,
 )
 
 _RATINGS = "1\t10\t5\t881250949\n1\t20\t2\t881250950\n2\t10\t4\t881250951\n"
@@ -42,6 +44,14 @@ _FRAPPE = {
     "-1 0:1 957:1 5039:1 5046:1 5053:1 5055:1 5058:1 5060:1 5069:1 5149:1\n",
     "frappe.test.libfm": "-1 956:1 5038:1 5045:1 5052:1 5054:1 5057:1 5059:1 5068:1 5148:1 5381:1\n",
 }
+_OPEN_BANDIT = {
+    "bts/women.csv": ",timestamp,item_id,position,click,propensity_score,user_feature_0,user_feature_1,user_feature_2,"
+    "user_feature_3,user-item_affinity_0,user-item_affinity_1\n"
+    "0,2019-11-24 00:01:03.979311+00:00,1,2,0,0.25,cef33,2d03d,c2e4f,c39b0,0.0,3.0\n"
+    "1,2019-11-24 00:01:45.406608+00:00,0,3,1,0.75,cef33,f1c2d,7bc94,9bde5,0.0,0.0",
+    "bts/women_item_context.csv": ",item_id,item_feature_0,item_feature_1,item_feature_2,item_feature_3\n"
+    "0,0,-0.5,c82,f88,8ea\n1,1,0.25,a74,f88,8ea",
+}
 
 
 @pytest.fixture
@@ -51,10 +61,10 @@ def small(tmp_path, monkeypatch):
 
     def put(module, content, folder="_FOLDER"):
         remote = getattr(module, folder)
-        (tmp_path / remote.name).mkdir()
         sums = {}
         for name, text in content.items():
             data = text.encode("latin-1")
+            (tmp_path / remote.name / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / remote.name / name).write_bytes(data)
             sums[name] = hashlib.sha256(data).hexdigest()
         monkeypatch.setattr(module, folder, remote._replace(files=sums))
@@ -146,6 +156,30 @@ def test_frappe_is_decoded_to_a_column_a_field(small):
     assert fetch_frappe(subset="validation").data.dtypes.equals(data.data.dtypes)
     with pytest.raises(ValueError, match="subset must be one of 'all', 'validation', 'test'; got 'train'"):
         fetch_frappe(subset="train")
+
+
+def test_open_bandit_has_clicks_and_propensities_and_names_the_segments_of_users(small):
+    small(_open_bandit, _OPEN_BANDIT)
+    log = fetch_open_bandit(policy="bts", campaign="women")
+    assert log.data["segment"].tolist() == ["cef3-2d03-c2e4-c39b", "cef3-f1c2-7bc9-9bde"]
+    assert log.data[["item_id", "position"]].to_numpy().tolist() == [[1, 2], [0, 3]]
+    assert log.data["timestamp"][0] == pd.Timestamp("2019-11-24 00:01:03.979311", tz="UTC")
+    assert log.data.columns[4:].tolist() == [f"user_feature_{k}" for k in range(4)]
+    assert log.target.tolist() == [0, 1]
+    assert log.propensity.tolist() == [0.25, 0.75]
+    assert log.user_item_affinity.tolist() == [[0, 3], [0, 0]]
+    assert log.item_features["item_feature_0"].to_dict() == {0: -0.5, 1: 0.25}
+    assert log.item_features["item_feature_1"].tolist() == ["c82", "a74"]
+    assert "policy bts, campaign women" in log.DESCR
+    assert "1 of them clicked" in log.DESCR
+    X, y = fetch_open_bandit(policy="bts", campaign="women", return_X_y=True, as_frame=False)
+    assert (X.shape, y.tolist()) == ((2, 8), [0, 1])
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("policy", "'random', 'bts'"), ("campaign", "'men', 'women'")])
+def test_an_unknown_part_of_open_bandit_is_named(name, allowed):
+    with pytest.raises(ValueError, match=f"{name} must be one of {allowed}; got 'all'"):
+        fetch_open_bandit(**{name: "all"})
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
@@ -267,3 +301,29 @@ def test_frappe_has_the_published_counts_and_a_third_of_uses(data_home):
     # What a number means is not published, but fields must agree: all but one weekday is of the weekend or not.
     n_kinds = data.data.astype(int).groupby("weekday")["isweekend"].nunique()
     assert n_kinds.tolist() == [1, 1, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("policy", "campaign", "n_items", "n_clicks", "least", "greatest"),
+    [
+        ("random", "men", 34, 46, 1 / 34, 1 / 34),
+        ("random", "women", 46, 46, 1 / 46, 1 / 46),
+        ("bts", "men", 34, 69, 0.000165, 0.72529),
+        ("bts", "women", 46, 46, 1e-06, 0.9628),
+    ],
+)
+def test_open_bandit_has_the_known_clicks_and_propensities(
+    data_home, policy, campaign, n_items, n_clicks, least, greatest
+):
+    _need(data_home, "obd")
+    log = fetch_open_bandit(policy=policy, campaign=campaign)
+    assert log.data.shape == (10_000, 8)
+    assert log.target.sum() == n_clicks
+    assert (log.propensity.min(), log.propensity.max()) == pytest.approx((least, greatest))
+    assert set(log.data["item_id"]) == set(log.item_features.index) == set(range(n_items))
+    assert set(log.data["position"]) == {1, 2, 3}
+    assert log.user_item_affinity.shape == (10_000, n_items)
+    assert log.data["timestamp"].is_monotonic_increasing
+    # No two combinations of features share a name.
+    assert log.data["segment"].nunique() == len(log.data[[f"user_feature_{k}" for k in range(4)]].drop_duplicates())

@@ -81,6 +81,19 @@ def _all_files(home):
     return sorted(str(path.relative_to(home)) for path in Path(home).rglob("*") if path.is_file())
 
 
+def test_files_that_lie_elsewhere_below_the_address_are_found_there(server, tmp_path):
+    folder = RemoteFolder(
+        name="numbers",
+        url=f"{server.url}/data",
+        files={"a/one.txt": _SHA256["one.txt"], "two.txt": _SHA256["two.txt"]},
+        addresses={"a/one.txt": "a/b/uno.txt"},
+    )
+    server.answers = {"/data/a/b/uno.txt": [_CONTENT["one.txt"]], "/data/two.txt": [_CONTENT["two.txt"]]}
+    paths = _fetch(folder, tmp_path, names=("a/one.txt", "two.txt"))
+    assert [path.read_bytes() for path in paths] == list(_CONTENT.values())
+    assert _all_files(tmp_path) == ["numbers/a/one.txt", "numbers/two.txt"]
+
+
 @pytest.mark.parametrize("form", [_files, _archive])
 def test_missing_files_are_downloaded_once_and_nothing_else_is_kept(server, tmp_path, form):
     folder = form(server)
