@@ -26,7 +26,7 @@ from skrec.utils._validation import Interactions, check_interactions, merge_inte
 
 _LOSSES = {"softmax": SoftmaxLoss, "bpr": BPRLoss, "hinge": HingeLoss, "contrastive": CosineContrastiveLoss}
 # What "auto" means for the temperature of a loss.
-_TEMPERATURE = {"cosine": 0.17, "dot": 1.0}
+_TEMPERATURE = {"cosine": 0.17, "dot": 1.0, "gmf": 1.0}
 # The whole catalogue is scored for each user of a step unless it is more than so many times the shared negatives: the
 # products then cost more than the loss of what a sample does not show.
 _EXACT_UP_TO = 8
@@ -48,8 +48,9 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     ----------
     n_components : int, default=64
         Length of the vectors.
-    similarity : {"cosine", "dot"}, default="cosine"
-        Score of a user and an item. The default temperature of the losses suits cosines.
+    similarity : {"cosine", "dot", "gmf"}, default="cosine"
+        Score of a user and an item: the cosine of their vectors; their dot product; or ``sum(w * p_u * q_i)`` with
+        weights w learnt (generalised matrix factorisation). The default temperature of the losses suits cosines.
     loss : {"softmax", "bpr", "hinge", "contrastive"} or loss object, default="softmax"
         What a user's scores cost, see :mod:`skrec.losses`. Over a block, "bpr" and "hinge" compare every positive of a
         user with every negative: the group-wise losses.
@@ -79,7 +80,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     learning_rate : float, default=0.05
         Step size of Adam, which falls linearly to 0 over `max_iter` epochs. In `partial_fit` it stays.
     l2 : float, default=0.0
-        Added to a gradient, times the weights, for each row that is stepped.
+        Added to a gradient, times the weights, for each row that is stepped. The component weights of GMF are pulled
+        to 1.
     batch_size : int, default=128
         Users of a block.
     max_iter : int, default=30
@@ -113,7 +115,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        Output of the users' tower, of length 1 with ``similarity="cosine"``.
+        Output of the users' tower, of length 1 with ``similarity="cosine"``, times the component weights with
+        ``"gmf"``: a score is always a dot product.
     item_factors_ : ndarray of shape (n_items, n_components), float32
         Output of the items' tower.
     user_ids_, item_ids_ : ndarray
@@ -123,7 +126,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     user_tower_, item_tower_ : dict
         The weights that vectors are made of, as arrays: ``"embedding"`` (n_ids, n_components), ``"history"`` (n_items,
         n_components) and ``"features"`` (n_inputs, n_components), those that the tower has, and ``"layers"``, a list of
-        weights and offsets. The guide on serving computes a vector from them.
+        weights and offsets; for users of GMF ``"components"`` (n_components,), the weights w. The guide on serving
+        computes a vector from them.
     engine_ : {"exact", "sampled"}
         Whether positives competed with the whole catalogue or with a sample.
     loss_curve_ : list of float
@@ -181,7 +185,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "similarity": [StrOptions({"cosine", "dot"})],
+        "similarity": [StrOptions({"cosine", "dot", "gmf"})],
         "loss": [StrOptions(set(_LOSSES)), HasMethods(["_make_block_state"])],
         "sampler": [HasMethods(["fit", "_draw_shared"]), None],
         "n_negatives": [Interval(Integral, 1, None, closed="left")],

@@ -29,10 +29,11 @@ class Pass(NamedTuple):
     lengths: np.ndarray
     bags: list
     activations: list
+    unscaled: np.ndarray | None  # the output before it was weighted by component
 
 
 class Side:
-    """A tower: ``normalise(layers(sum of bags))``.
+    """A tower: ``normalise(layers(sum of bags))``, or without normalising weighted by component.
 
     Parameters
     ----------
@@ -46,11 +47,14 @@ class Side:
     l2 : float
         Added to the gradient, times the weights, of rows that are stepped.
     trains : bool
-        Whether a step changes the layers.
+        Whether a step changes the layers and the component weights.
+    component_table : Parameter or None
+        What the weights of the components are beyond 1, (1, width), so that `l2` pulls them to 1.
     """
 
-    def __init__(self, n_rows, bags, layers, *, normalised, l2, trains=True):
+    def __init__(self, n_rows, bags, layers, *, normalised, l2, trains=True, component_table=None):
         self.n_rows, self.bags, self.layers = n_rows, bags, layers
+        self.component_table = component_table
         self.normalised, self.l2, self.trains = normalised, float(l2), trains
         self.width = bags[0].parameter.weights.shape[1]
 
@@ -88,7 +92,10 @@ class Side:
         lengths = np.empty(len(codes) if self.normalised else 0, np.float32)
         if self.normalised:
             by_rows(pool, out, _block.normalise_rows, out, lengths, _EPS)
-        return Pass(codes, out, lengths, used, activations)
+        unscaled = out
+        if self.component_table is not None:
+            out = unscaled * (1 + self.component_table.weights)
+        return Pass(codes, out, lengths, used, activations, unscaled)
 
     def backward(self, done, gradient, rate, pool=None):
         """Step the parameters of a pass; `gradient` is with respect to its output and is overwritten."""
@@ -96,6 +103,11 @@ class Side:
             by_rows(pool, gradient, _block.back_through_norm, done.output, done.lengths, gradient)
             # A row of zeros has no direction, and what is divided by its length would drown all other rows.
             gradient[done.lengths <= np.float32(_EPS)] = 0.0
+        if self.component_table is not None:
+            d_components = np.einsum("nk,nk->k", gradient, done.unscaled)[None]
+            gradient = gradient * (1 + self.component_table.weights)
+            if self.trains:
+                self._step(self.component_table, np.zeros(1, np.int32), d_components, rate, pool)
         gradient, changes = _layers.backward(self.layers, done.activations, gradient)
         if self.trains:
             for parameter, d_parameter in changes:

@@ -14,7 +14,7 @@ from skrec.utils._validation import Interactions
 
 # Weights of the tables at the start: small beside what training makes of them.
 _SCALE = 0.1
-TABLES = ("user_table", "item_table", "history_table", "user_input_table", "item_input_table")
+TABLES = ("user_table", "item_table", "history_table", "user_input_table", "item_input_table", "component_table")
 
 
 class Towers(NamedTuple):
@@ -25,6 +25,7 @@ class Towers(NamedTuple):
     history_table: Parameter | None
     user_input_table: Parameter | None
     item_input_table: Parameter | None
+    component_table: Parameter | None  # what the weights of generalised products are beyond 1
     user_layers: list  # of (weights, offsets)
     item_layers: list
     history: csr_array | None  # (n_users, n_items) float32
@@ -49,7 +50,12 @@ class Towers(NamedTuple):
         n_users, n_items = self.shape
         return (
             Side(
-                n_users, [Bag(*bag) for bag in users if bag[0] is not None], self.user_layers, trains=fixed, **options
+                n_users,
+                [Bag(*bag) for bag in users if bag[0] is not None],
+                self.user_layers,
+                trains=fixed,
+                component_table=self.component_table,
+                **options,
             ),
             Side(
                 n_items, [Bag(*bag) for bag in items if bag[0] is not None], self.item_layers, trains=fixed, **options
@@ -87,7 +93,10 @@ class Towers(NamedTuple):
             "features": getattr(self, f"{side}_input_table"),
         }
         layers = [(weights.weights, offsets.weights[0]) for weights, offsets in getattr(self, f"{side}_layers")]
-        return {name: table.weights for name, table in tables.items() if table is not None} | {"layers": layers}
+        arrays = {name: table.weights for name, table in tables.items() if table is not None}
+        if side == "user" and self.component_table is not None:
+            arrays["components"] = 1 + self.component_table.weights[0]
+        return arrays | {"layers": layers}
 
     def with_history(self, matrix, estimator):
         """Return towers that share these parameters, with the positives of `matrix` as the users' histories."""
@@ -132,6 +141,7 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
         "history_table": (n_items if estimator.history_weight > 0 else None, places[1]),
         "user_input_table": (n_inputs[0], None),
         "item_input_table": (n_inputs[1], None),
+        "component_table": (1 if estimator.similarity == "gmf" else None, None),
     }
     tables = {}
     for name, (n, rows) in wanted.items():
@@ -140,13 +150,14 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
             (n is None) != (before is None) or (n is not None and before.weights.shape[1] != width)
         ):
             raise ValueError(
-                "n_components, user_embedding, item_embedding or history_weight is not what the towers were made with: "
-                "set it back, or fit anew with warm_start=False."
+                "n_components, user_embedding, item_embedding, history_weight or similarity is not what the towers "
+                "were made with: set it back, or fit anew with warm_start=False."
             )
         if n is None:
             tables[name] = None
         else:
-            tables[name] = make_parameter(n, width, _SCALE, rng) if before is None else _grow(before, rows, rng)
+            spread = 0.0 if name == "component_table" else _SCALE
+            tables[name] = make_parameter(n, width, spread, rng) if before is None else _grow(before, rows, rng)
     if old is None:
         hidden = tuple(estimator.hidden_layers)
         layers = [make_layers([width, *hidden, width] if hidden else [], rng) for _ in range(2)]

@@ -80,7 +80,7 @@ def test_interrupted_in_the_middle_it_is_as_before(some, monkeypatch, method, er
 
 OUT_OF_RANGE = [
     ({"n_components": 0}, "n_components"),
-    ({"similarity": "gmf"}, "similarity"),
+    ({"similarity": "euclidean"}, "similarity"),
     ({"loss": "warp"}, "loss"),
     ({"loss": LogisticLoss()}, "loss"),
     ({"loss": SoftmaxLoss(temperature=0)}, "temperature"),

@@ -16,13 +16,13 @@ def through(tower, summed, similarity):
         summed = np.maximum(summed @ weights + offsets, 0)
     if last is not None:
         summed = summed @ last[0] + last[1]
-    if similarity == "dot":
-        return summed
+    if similarity != "cosine":
+        return summed * tower.get("components", 1)
     return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
 
 
 @pytest.mark.parametrize("hidden_layers", [(), (8,), (8, 5)])
-@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "gmf"])
 @pytest.mark.parametrize("embedding", [True, False])
 def test_numpy_makes_the_same_vectors_of_the_weights(hidden_layers, similarity, embedding):
     model = TwoTowerRetriever(
@@ -38,6 +38,7 @@ def test_numpy_makes_the_same_vectors_of_the_weights(hidden_layers, similarity, 
     ).fit(DATA.data, DATA.target, user_features=DATA.user_features, item_features=DATA.item_features)
     users, items = model.user_tower_, model.item_tower_
     assert ("embedding" in users, "embedding" in items, "history" in items) == (embedding, embedding, False)
+    assert ("components" in users, "components" in items) == (similarity == "gmf", False)
 
     inputs = model.item_encoder_.transform(DATA.item_features.loc[model.item_ids_])
     summed = inputs @ items["features"] + items.get("embedding", 0)

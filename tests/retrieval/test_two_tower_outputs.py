@@ -16,6 +16,7 @@ BASE = TwoTowerRetriever(n_components=6, max_iter=5, batch_size=64, random_state
 MODELS = {
     "cosine": BASE,
     "dot": clone(BASE).set_params(similarity="dot"),
+    "gmf": clone(BASE).set_params(similarity="gmf"),
     "layers": clone(BASE).set_params(hidden_layers=(8,)),
     "dot, layers": clone(BASE).set_params(similarity="dot", hidden_layers=(8,)),
 }

@@ -17,6 +17,7 @@ BASE = TwoTowerRetriever(n_components=8, max_iter=2, n_negatives=64, batch_size=
 MODELS = {
     "exact": BASE,
     "dot": clone(BASE).set_params(similarity="dot", history_weight=0.0),
+    "gmf": clone(BASE).set_params(similarity="gmf"),
     "sampled": clone(BASE).set_params(sampler=UniformSampler(), n_hard_negatives=20),
     "in batch": clone(BASE).set_params(sampler=InBatchSampler(), loss="bpr"),
     "mixed": clone(BASE).set_params(

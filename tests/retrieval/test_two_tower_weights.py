@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from skrec import TwoTowerRetriever
+from skrec.datasets import make_interactions
 from skrec.samplers import InBatchSampler, UniformSampler
 
 TINY = TwoTowerRetriever(n_components=8, max_iter=3, batch_size=64, random_state=0)
@@ -125,3 +126,14 @@ def test_a_later_positive_makes_an_explicit_negative_a_positive():
     assert model.interactions_.toarray().tolist() == [[1, 1]]
     model.partial_fit([["u", "a"]], [0])
     assert model.interactions_.toarray().tolist() == [[1, 1]]
+
+
+def test_component_weights_of_gmf_are_learnt_and_pulled_to_one():
+    X, y = make_interactions(60, 40, 900, random_state=0, return_X_y=True)
+    model = TwoTowerRetriever(4, similarity="gmf", loss="hinge", history_weight=0.0, max_iter=5, random_state=0)
+    learnt = model.fit(X, y).user_tower_["components"]
+    assert np.abs(learnt - 1).max() > 0.01
+    held = model.set_params(l2=10.0).fit(X, y).user_tower_["components"]
+    assert np.abs(held - 1).max() < np.abs(learnt - 1).max() / 2
+    with pytest.raises(ValueError, match="similarity is not what the towers were made with"):
+        model.set_params(warm_start=True, similarity="dot").fit(X, y)
