@@ -121,6 +121,9 @@ def make_interactions(
         liked, examined : ndarray of shape (n_interactions,), bool
             With `n_positions`: whether the user likes the item, and whether the user looked at the position. A click is
             both, so that the negatives can be told apart into disliked and overlooked.
+        like_probability, examination_probability : ndarray of shape (n_interactions,), float32 and float64
+            With `n_positions`: the planted probability of each. That of a click is their product; what a model of
+            click rates without the bias of position should find is the first.
         DESCR : str
             What the data set is.
     (X, y) : tuple
@@ -197,8 +200,10 @@ def make_interactions(
         target = target[in_time]
     else:
         columns["position"] = position
-        truth["liked"] = rng.random(n_interactions) < preference.predict(np.column_stack([users, items]))
-        truth["examined"] = rng.random(n_interactions) < position ** -float(position_bias)
+        truth["like_probability"] = preference.predict(np.column_stack([users, items]))
+        truth["examination_probability"] = position ** -float(position_bias)
+        truth["liked"] = rng.random(n_interactions) < truth["like_probability"]
+        truth["examined"] = rng.random(n_interactions) < truth["examination_probability"]
         target = (truth["liked"] & truth["examined"]).astype(np.int8)
 
     data, target = (_to_frame if as_frame else _to_array)(columns, target)

@@ -127,6 +127,16 @@ def test_clicks_fall_with_position_and_likes_do_not():
     np.testing.assert_allclose(looks, 1 / np.arange(1, 6), atol=0.02)
 
 
+def test_probabilities_of_impressions_are_planted_and_come_true():
+    data = make_interactions(2000, 300, 60_000, n_positions=5, intercept=0.0, position_bias=0.7, random_state=1)
+    np.testing.assert_array_equal(data.like_probability, data.true_preference.predict(data.data))
+    np.testing.assert_allclose(data.examination_probability, data.data["position"] ** -0.7)
+    click = data.like_probability * data.examination_probability
+    for band in np.array_split(np.argsort(click), 8):
+        assert abs(data.target.to_numpy()[band].mean() - click[band].mean()) < 4 * 0.5 / np.sqrt(len(band))
+    assert "like_probability" not in make_interactions(random_state=0)
+
+
 def test_without_position_bias_a_click_is_a_like():
     data = make_interactions(n_positions=5, position_bias=0.0, random_state=0)
     assert data.examined.all()
