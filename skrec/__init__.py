@@ -11,6 +11,7 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _ESTIMATORS = {
+    "CTRRanker": "skrec.ranking",
     "EASERecommender": "skrec.baselines",
     "ImplicitALS": "skrec.baselines",
     "PosNegRetriever": "skrec.compose",
@@ -29,6 +30,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "preprocessing",
+    "ranking",
     "retrieval",
     "samplers",
 )

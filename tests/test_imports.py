@@ -12,7 +12,7 @@ import skrec
 ROOT = Path(skrec.__file__).parent
 
 # What the modules of each part may import from the others, within functions too. A part may import itself.
-ESTIMATORS = {"baselines", "matrix_factorization", "retrieval"}
+ESTIMATORS = {"baselines", "matrix_factorization", "ranking", "retrieval"}
 ALLOWED = {
     "_kernels": set(),
     "exceptions": set(),

@@ -1,7 +1,9 @@
 """What is learnt about one column, and how it becomes inputs.
 
 Each class has ``fit(...)``, which makes one from a column, ``encode(column, what)``, which returns a csr_array of shape
-(n_rows, n_inputs), and ``names(column_name)``. They are named tuples, so that a fitted encoder pickles as arrays.
+(n_rows, n_inputs), ``names(column_name)``, and ``grow(column, what, min_frequency)``, which returns one that also knows
+the new categories of a column, and for each of its inputs which one it was, -1 for none. They are named
+tuples, so that a fitted encoder pickles as arrays.
 """
 
 from typing import NamedTuple
@@ -27,7 +29,7 @@ class NumericColumn(NamedTuple):
     has_missing: bool
 
     @classmethod
-    def fit(cls, column, what, *, stated):
+    def fit(cls, column, what, *, stated, sample_weight=None):
         """Learn the moments; `stated` says that the caller wants them whatever the values are."""
         kind = {"flag": "flag", "date": "date"}.get(kind_of(column), "numeric")
         x = _finite_numbers(column, what)
@@ -42,7 +44,14 @@ class NumericColumn(NamedTuple):
             kind = "flag"
         if kind == "flag" and not stated:
             return cls(kind, 0.0, 1.0, low, high, bool(missing.any()))
-        mean, scale = float(present.mean()), float(present.std())
+        if sample_weight is None:
+            mean, scale = float(present.mean()), float(present.std())
+        else:
+            weight = sample_weight[~missing]
+            if not weight.any():
+                weight = np.ones(len(present))
+            mean = float(np.average(present, weights=weight))
+            scale = float(np.sqrt(np.average((present - mean) ** 2, weights=weight)))
         if not np.isfinite(scale):
             raise ValueError(f"{what} holds numbers too large to standardise: they range from {low} to {high}.")
         return cls("numeric" if kind == "flag" else kind, mean, scale or 1.0, low, high, bool(missing.any()))
@@ -65,6 +74,10 @@ class NumericColumn(NamedTuple):
 
     def names(self, name):
         return [name, f"{name}:missing"][: self.n_inputs]
+
+    def grow(self, column, what, min_frequency):
+        has_missing = self.has_missing or bool(np.isnan(_finite_numbers(column, what)).any())
+        return self._replace(has_missing=has_missing), np.array([0, 1 if self.has_missing else -1][: 1 + has_missing])
 
 
 class CategoricalColumn(NamedTuple):
@@ -92,7 +105,8 @@ class CategoricalColumn(NamedTuple):
     def n_inputs(self):
         return len(self.categories) + self.has_infrequent + self.has_missing
 
-    def encode(self, column, what):
+    def _find(self, column, what):
+        """Read a column; return its values and the input of each distinct one, -1 for unknown ones."""
         import pandas as pd
 
         found = _read(column, what, self.form, self.delimiter)
@@ -103,7 +117,31 @@ class CategoricalColumn(NamedTuple):
                 f"{self.categories[0]!r} there. None of them could be found; convert them first."
             )
         known = pd.Index(self.categories.astype(object), dtype=object, tupleize_cols=False)
-        inputs = known.get_indexer(pd.Index(found.distinct, dtype=object, tupleize_cols=False))
+        return found, known.get_indexer(pd.Index(found.distinct, dtype=object, tupleize_cols=False))
+
+    def grow(self, column, what, min_frequency):
+        found, inputs = self._find(column, what)
+        new = inputs < 0
+        frequent = new & (_count_rows(found) >= min_frequency)
+        n, more = len(self.categories), _sorted(found.distinct[frequent])
+        if len(more) and n:
+            dtype = self.categories.dtype
+            more = more.astype(dtype if dtype == more.dtype else object)
+            categories = np.concatenate([self.categories.astype(more.dtype), more])
+        else:
+            categories = more if len(more) else self.categories
+        grown = self._replace(
+            categories=categories,
+            has_infrequent=self.has_infrequent or bool((new & ~frequent).any()),
+            has_missing=self.has_missing or bool((found.codes < 0).any()),
+        )
+        sources = [*range(n), *[-1] * len(more)]
+        sources += [n if self.has_infrequent else -1] * grown.has_infrequent
+        sources += [n + self.has_infrequent if self.has_missing else -1] * grown.has_missing
+        return grown, np.array(sources, dtype=np.int64)
+
+    def encode(self, column, what):
+        found, inputs = self._find(column, what)
         if self.has_infrequent:
             inputs[inputs < 0] = len(self.categories)
         return _spread(found, inputs, self.n_inputs, self.has_missing)
@@ -140,6 +178,12 @@ class HashedColumn(NamedTuple):
     def names(self, name):
         further = [f"{name}:missing"] * self.has_missing
         return [*(f"{name}:bucket{bucket}" for bucket in range(self.n_buckets)), *further]
+
+    def grow(self, column, what, min_frequency):
+        found = _read(column, what, self.form, self.delimiter)
+        has_missing = self.has_missing or bool((found.codes < 0).any())
+        sources = [*range(self.n_buckets), *[self.n_buckets if self.has_missing else -1] * has_missing]
+        return self._replace(has_missing=has_missing), np.array(sources, dtype=np.int64)
 
 
 def _finite_numbers(column, what):
@@ -234,7 +278,7 @@ def _indicator(codes, lengths, n_columns):
     return block
 
 
-def fit_column(column, what, *, stated, delimiter, min_frequency, n_buckets):
+def fit_column(column, what, *, stated, delimiter, min_frequency, n_buckets, sample_weight=None):
     """Learn a column.
 
     Parameters
@@ -248,6 +292,8 @@ def fit_column(column, what, *, stated, delimiter, min_frequency, n_buckets):
         What stands between values in its text.
     min_frequency, n_buckets : int
         As in `FeatureEncoder`.
+    sample_weight : ndarray of shape (n_rows,), default=None
+        Weights of the rows in the moments of numbers.
 
     Returns
     -------
@@ -261,7 +307,7 @@ def fit_column(column, what, *, stated, delimiter, min_frequency, n_buckets):
             "pandas.to_numeric."
         )
     if stated == "numeric" or (stated is None and is_number):
-        return NumericColumn.fit(column, what, stated=stated is not None)
+        return NumericColumn.fit(column, what, stated=stated is not None, sample_weight=sample_weight)
     form = _ONE
     if stated != "categorical":
         form = _LIST if found == "lists" else "delimited" if delimiter and found in ("values", "nothing") else _ONE

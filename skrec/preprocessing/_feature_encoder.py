@@ -1,5 +1,6 @@
 """A frame of features as one sparse matrix of inputs."""
 
+import copy
 from numbers import Integral
 
 import numpy as np
@@ -60,6 +61,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
         For each column: "numeric", "flag", "date", "categorical", "multivalued" or "hashed".
     categories_ : list of ndarray or None
         For each column its frequent categories, in the order of their inputs; None where it has none.
+    fields_ : ndarray of shape (n_inputs,), int32
+        The position of the column that each input comes from.
     mean_, scale_ : ndarray of shape (n_features_in_,), float64
         What each number is reduced by and divided by; 0 and 1 for flags, NaN where the column is not one of numbers.
     n_features_in_ : int
@@ -152,6 +155,10 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
         -------
         self : FeatureEncoder
         """
+        return self._fit(X)
+
+    def _fit(self, X, sample_weight=None):
+        """Fit; the weights of the rows count in means and scales, while `min_frequency` counts rows."""
         columns = read_columns(self, X, reset=True)
         stated = self._stated()
         delimiters = self._delimiters(stated)
@@ -163,14 +170,21 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
                 delimiter=delimiters.get(place),
                 min_frequency=self.min_frequency,
                 n_buckets=self.n_buckets,
+                sample_weight=sample_weight,
             )
             for place, column in enumerate(columns)
         ]
+        self._set_learnt()
+        return self
+
+    def _set_learnt(self):
+        """Set the public attributes from what was learnt of each column."""
         self.kinds_ = [column.kind for column in self._columns]
         self.categories_ = [getattr(column, "categories", None) for column in self._columns]
         self.mean_ = np.array([getattr(column, "mean", np.nan) for column in self._columns])
         self.scale_ = np.array([getattr(column, "scale", np.nan) for column in self._columns])
-        return self
+        widths = [column.n_inputs for column in self._columns]
+        self.fields_ = np.repeat(np.arange(len(widths), dtype=np.int32), widths)
 
     def transform(self, X):
         """Encode rows.
@@ -186,12 +200,36 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):
             Indices are sorted, and zeros are not stored. The inputs are named by `get_feature_names_out`.
         """
         check_is_fitted(self)
+        return hstack(list(self._blocks(X)), format="csr", dtype=np.float32)
+
+    def _blocks(self, X):
+        """Yield the inputs of each column, csr_array of shape (n_rows, n_inputs of the column)."""
         columns = read_columns(self, X, reset=False)
-        blocks = [
-            learnt.encode(column, self._column_name(place))
-            for place, (learnt, column) in enumerate(zip(self._columns, columns, strict=True))
-        ]
-        return hstack(blocks, format="csr", dtype=np.float32)
+        for place, (learnt, column) in enumerate(zip(self._columns, columns, strict=True)):
+            yield learnt.encode(column, self._column_name(place))
+
+    def _grown(self, X):
+        """Return an encoder that also knows the new categories of `X`, and where its inputs come from.
+
+        A category gets an input when `min_frequency` rows of `X` have it. Numbers keep their mean, scale and range.
+
+        Returns
+        -------
+        encoder : FeatureEncoder
+            A new one; this one stays as it is.
+        sources : ndarray of shape (n_inputs,), int64
+            The input of this encoder that each input of the new one is, -1 where it is new.
+        """
+        columns = read_columns(self, X, reset=False)
+        encoder = copy.copy(self)
+        encoder._columns, sources, offset = [], [], 0
+        for place, (learnt, column) in enumerate(zip(self._columns, columns, strict=True)):
+            grown, own = learnt.grow(column, self._column_name(place), self.min_frequency)
+            encoder._columns.append(grown)
+            sources.append(np.where(own >= 0, own + offset, -1))
+            offset += learnt.n_inputs
+        encoder._set_learnt()
+        return encoder, np.concatenate(sources)
 
     def get_feature_names_out(self, input_features=None):
         """Name the inputs.

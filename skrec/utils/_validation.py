@@ -23,6 +23,7 @@ __all__ = [
     "is_integer",
     "is_real",
     "kernel_array",
+    "locate_ids",
     "merge_interactions",
 ]
 
@@ -182,7 +183,7 @@ def _id_columns(estimator, X, *, user, item, reset):
         frame = nw.from_native(X, eager_only=True)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         _check_shape(estimator, frame.shape)
-        user_at, item_at = _locate(user, item, frame.columns, frame.shape[1])
+        user_at, item_at = locate_ids(user, item, frame.columns, frame.shape[1])
         return (
             series_values(frame[:, user_at], column_name("user", user)),
             series_values(frame[:, item_at], column_name("item", item)),
@@ -201,7 +202,7 @@ def _id_columns(estimator, X, *, user, item, reset):
         input_name="X",
     )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    user_at, item_at = _locate(user, item, None, X.shape[1])
+    user_at, item_at = locate_ids(user, item, None, X.shape[1])
     return X[:, user_at], X[:, item_at]
 
 
@@ -215,7 +216,7 @@ def _check_shape(estimator, shape):
             )
 
 
-def _locate(user, item, names, n_columns):
+def locate_ids(user, item, names, n_columns):
     """Positions of the user and item columns."""
     positions = []
     for parameter, key in (("user", user), ("item", item)):

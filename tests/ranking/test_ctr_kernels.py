@@ -1,0 +1,140 @@
+"""The kernels of the pointwise engine against double loops and finite differences, in float64."""
+
+import numpy as np
+import pytest
+
+from skrec._kernels import _pointwise
+from skrec.ranking._engine import Batch, Model, PointwiseEngine, Shape, Table
+
+N_COMPONENTS, N_FIELDS = 3, 4
+FIELD_OF = np.repeat(np.arange(N_FIELDS, dtype=np.int32), [5, 4, 3, 6])
+
+
+def exact_engine(interaction, seed=0):
+    """An engine with float64 weights."""
+    rng = np.random.default_rng(seed)
+    shape = Shape(interaction, N_COMPONENTS, N_FIELDS, FIELD_OF)
+    weights = rng.normal(size=(len(FIELD_OF), shape.width))
+    inputs = Table(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(len(weights), np.int32))
+    intercept = Table(np.array([[0.3]]), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1, np.int32))
+    return PointwiseEngine(Model(intercept, inputs), shape)
+
+
+def exact_batch(seed=1, n_rows=7):
+    """Rows of none to five inputs, several of one column among them, with values."""
+    rng = np.random.default_rng(seed)
+    rows = [np.sort(rng.choice(len(FIELD_OF), size=n, replace=False)) for n in [0, 1, 5, 3, 5, 2, 4][:n_rows]]
+    indptr = np.append(0, np.cumsum([len(row) for row in rows])).astype(np.int64)
+    columns = np.concatenate(rows).astype(np.int32)
+    return Batch(indptr, columns, rng.normal(size=len(columns)))
+
+
+def double_loop(engine, batch):
+    table, shape = engine.model.inputs.weights, engine.shape
+    logits = np.full(len(batch.indptr) - 1, engine.model.intercept.weights[0, 0])
+    for r in range(len(logits)):
+        own = range(batch.indptr[r], batch.indptr[r + 1])
+        for a in own:
+            i, x = batch.columns[a], batch.values[a]
+            logits[r] += table[i, 0] * x
+            for b in own:
+                j = batch.columns[b]
+                if b <= a or shape.interaction == "linear":
+                    continue
+                v, w = table[i, 1:], table[j, 1:]
+                if shape.interaction == "ffm":
+                    v = v.reshape(N_FIELDS, -1)[FIELD_OF[j]]
+                    w = w.reshape(N_FIELDS, -1)[FIELD_OF[i]]
+                logits[r] += v @ w * x * batch.values[b]
+    return logits
+
+
+@pytest.mark.parametrize("interaction", ["linear", "fm", "ffm"])
+def test_logits_equal_the_double_loop(interaction):
+    engine, batch = exact_engine(interaction), exact_batch()
+    np.testing.assert_allclose(engine.forward(batch)[0], double_loop(engine, batch), rtol=1e-12, atol=1e-12)
+
+
+def test_one_input_has_nothing_to_interact_with():
+    batch = Batch(np.array([0, 1]), np.array([7], np.int32), np.array([1.7]))
+    for interaction in ("fm", "ffm"):
+        engine = exact_engine(interaction)
+        expected = 0.3 + 1.7 * engine.model.inputs.weights[7, 0]
+        np.testing.assert_allclose(engine.forward(batch)[0], expected, rtol=1e-12)
+
+
+def test_field_aware_embeddings_that_do_not_differ_by_field_are_a_factorisation_machine():
+    plain, aware, batch = exact_engine("fm"), exact_engine("ffm"), exact_batch()
+    aware.model.inputs.weights[:, 0] = plain.model.inputs.weights[:, 0]
+    aware.model.inputs.weights[:, 1:] = np.tile(plain.model.inputs.weights[:, 1:], N_FIELDS)
+    np.testing.assert_allclose(aware.forward(batch)[0], plain.forward(batch)[0], rtol=1e-12)
+
+
+def mean_loss(engine, batch, targets, weights):
+    slopes = np.empty(len(targets))
+    return _pointwise.bce(engine.forward(batch)[0], targets, weights, 1.0, slopes)
+
+
+@pytest.mark.parametrize("interaction", ["linear", "fm", "ffm"])
+def test_gradients_equal_finite_differences(interaction):
+    engine, batch = exact_engine(interaction), exact_batch()
+    rng = np.random.default_rng(2)
+    targets, weights = rng.random(7), rng.random(7) + 0.5
+    logits, kept = engine.forward(batch)
+    slopes = np.empty(7)
+    _pointwise.bce(logits, targets, weights, 1.0, slopes)
+    touched, gradient = engine.backward(batch, slopes, kept)
+    assert sorted(touched) == sorted(set(batch.columns))
+    table, step = engine.model.inputs.weights, 1e-6
+    for place, c in enumerate(touched):
+        for k in range(table.shape[1]):
+            before = table[c, k]
+            table[c, k] = before + step
+            above = mean_loss(engine, batch, targets, weights)
+            table[c, k] = before - step
+            below = mean_loss(engine, batch, targets, weights)
+            table[c, k] = before
+            assert gradient[place, k] == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+def test_the_loss_of_a_share_is_the_binomial_likelihood_and_never_overflows():
+    logits = np.array([0.4, -800.0, 800.0, 800.0])
+    slopes = np.empty(4)
+    found = _pointwise.bce(logits, np.array([0.25, 1.0, 1.0, 0.0]), np.array([8.0, 1.0, 1.0, 0.0]), 1.0, slopes)
+    p = 1 / (1 + np.exp(-0.4))
+    assert found == pytest.approx(-2 * np.log(p) - 6 * np.log(1 - p) + 800)
+    np.testing.assert_allclose(slopes, [8 * p - 2, -1, 0, 0], atol=1e-12)
+
+
+def step(optimizer, table, first, second, counts, gradient, *, l2=0.0, rate=0.1, l1=0.0):
+    touched = np.array([3, 1], np.int32)
+    penalties = np.full(len(table), l2)
+    _pointwise.step_rows((0, 2), touched, table, first, second, counts, gradient, penalties, optimizer, rate, l1)
+
+
+def test_steps_follow_the_published_rules_and_touch_nothing_else():
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(5, 2))
+    for optimizer in (_pointwise.ADAM, _pointwise.ADAGRAD, _pointwise.FTRL):
+        table, first, second, counts = start.copy(), np.zeros((5, 2)), np.zeros((5, 2)), np.zeros(5, np.int32)
+        w, m, v = start[[3, 1]], np.zeros((2, 2)), np.zeros((2, 2))
+        if optimizer == _pointwise.FTRL:
+            m[:] = first[[3, 1]] = -w * (1 / 0.1 + 0.02)
+        for n in (1, 2, 3):
+            g = rng.normal(size=(2, 2))
+            step(optimizer, table, first, second, counts, g, l2=0.02, l1=0.3 * (optimizer == _pointwise.FTRL))
+            if optimizer == _pointwise.ADAM:
+                g = g + 0.02 * w
+                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+                w = w - 0.1 * (m / (1 - 0.9**n)) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
+            elif optimizer == _pointwise.ADAGRAD:
+                g = g + 0.02 * w
+                v = v + g**2
+                w = w - 0.1 * g / np.sqrt(v)
+            else:
+                m = m + g - (np.sqrt(v + g**2) - np.sqrt(v)) / 0.1 * w
+                v = v + g**2
+                w = np.where(np.abs(m) <= 0.3, 0, -(m - np.sign(m) * 0.3) / ((1 + np.sqrt(v)) / 0.1 + 0.02))
+            np.testing.assert_allclose(table[[3, 1]], w, rtol=1e-5)
+            np.testing.assert_array_equal(table[[0, 2, 4]], start[[0, 2, 4]])
+            assert counts.tolist() == [0, n, 0, n, 0]
