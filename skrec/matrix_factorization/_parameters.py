@@ -130,6 +130,22 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     return Parameters(model, optimizer)
 
 
+def product_model(user_factors, item_factors, item_biases):
+    """Return a model whose scores are the products of some vectors, plus biases."""
+    nothing = np.empty(0, np.float32)
+    return Model(
+        user_factors,
+        item_factors,
+        w=np.ones(user_factors.shape[1], np.float32),
+        bias=item_biases,
+        u_scale=nothing,
+        v_scale=nothing,
+        cosine=False,
+        biased=bool(item_biases.any()),
+        weighted=False,
+    )
+
+
 def _carry_over(new, old, user_ids, item_ids):
     """Copy what `old` has learnt about the ids that it knows."""
     before = old._parameters

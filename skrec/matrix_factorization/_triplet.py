@@ -1,5 +1,6 @@
 """Matrix factorisation trained on (user, positive, negative) triplets."""
 
+import copy
 import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
@@ -345,7 +346,10 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
             # Copies: training goes on, and a callback may keep the model of an epoch.
             learnt = {name: value.copy() for name, value in parameters.fitted().items()}
             curves = {"loss_curve_": losses.copy(), "zero_gradient_share_": zeros.copy(), "n_iter_": len(losses)}
-            return {**self._interaction_attributes(interactions), **learnt, **curves}
+            # The matrix that the sampler was fitted on is not changed by training; all else of it may be.
+            drawn_by = {"sampler_": copy.deepcopy(sampler, {id(training): training}), "loss_": loss}
+            drawn_by["_parameters"] = None  # those of an earlier fit are not this epoch's
+            return {**self._interaction_attributes(interactions), **learnt, **curves, **drawn_by}
 
         with engine.threads() or nullcontext() as pool:
             for epoch in range(max_iter):
@@ -444,8 +448,12 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
         return scores
 
     def _kernel_model(self):
-        """Return the parameters as samplers see them."""
-        return self._parameters.model
+        """Return the parameters as samplers see them; of a model that a callback was given, those of its products."""
+        if self._parameters is not None:
+            return self._parameters.model
+        from skrec.matrix_factorization._parameters import product_model
+
+        return product_model(self.user_factors_, self.item_factors_, self.item_biases_)
 
 
 def _has_warp(sampler):

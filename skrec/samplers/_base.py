@@ -217,6 +217,10 @@ class BaseSampler(BaseEstimator):
         ndarray of shape (n_users, n_samples), int32
             Item codes; -1 where the user has no negative.
         """
+        return self._sample_beside(users, n_samples, recommender=recommender, loss=loss, random_state=random_state)[1]
+
+    def _sample_beside(self, users, n_samples=1, *, recommender=None, loss=None, random_state=None):
+        """Do as :meth:`sample`; return the users' positives too, int32 of shape (n_users,), -1 for none."""
         from skrec._kernels._partition import make_partition
         from skrec._kernels._rng import seed_states
         from skrec._kernels._sampling import make_scratch, sample_many, zero_model
@@ -248,7 +252,7 @@ class BaseSampler(BaseEstimator):
         for k in range(n_samples):
             state = sampler._refill(state, users, positives, np.random.default_rng([seed, k]), np.zeros(1, np.int64))
             sample_many(state, users, positives, *seen, partition.items, model, scratch, rng, out[k])
-        return out.T.copy()
+        return positives, out.T.copy()
 
     def _random_positives(self, users, rng):
         """One of each user's positives, -1 for a user without any."""

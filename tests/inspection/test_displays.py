@@ -227,7 +227,7 @@ def test_displays_that_are_not_drawn_can_be_stored(stopped):
 
 def test_matplotlib_is_imported_by_the_first_plot():
     script = (
-        "import sys, numpy as np; from skrec.inspection import EmbeddingMapDisplay, TrainingCurveDisplay; "
+        "import sys, numpy as np; from skrec.inspection import SamplerDiagnosticsDisplay, TrainingCurveDisplay; "
         "d = TrainingCurveDisplay([1.0]); print('matplotlib' in sys.modules); d.plot(); "
         "print('matplotlib' in sys.modules)"
     )
