@@ -15,13 +15,12 @@ from skrec.metrics._at_k import (
 from skrec.metrics._calibration import calibration_bins, expected_calibration_error
 from skrec.metrics._click_rates import smoothed_rates
 from skrec.metrics._inference import bootstrap_interval, compare_models
-from skrec.metrics._off_policy import PolicyValue, doubly_robust_value, ips_value, snips_value
+from skrec.metrics._off_policy import doubly_robust_value, ips_value, snips_value
 from skrec.metrics._problem import RankingProblem
 from skrec.metrics._roc_auc import auc_by_popularity, average_user_roc_auc, user_roc_auc
 from skrec.metrics._scorer import make_ranking_scorer, ranking_metrics
 
 __all__ = [
-    "PolicyValue",
     "RankingProblem",
     "auc_by_popularity",
     "average_user_roc_auc",
