@@ -21,7 +21,7 @@ from skrec.ranking._target import check_target, hold_out, log_loss, user_aucs
 from skrec.utils._sklearn_compat import Interval, StrOptions, check_sample_weight, fit_context, take_rows
 from skrec.utils._validation import column_name, locate_ids
 
-_INTERACTIONS = ("linear", "fm", "ffm")
+_INTERACTIONS = ("linear", "fm", "ffm", "deepfm", "dcn")
 # With early_stopping="auto", rows from which a share is held out; as in HistGradientBoostingClassifier.
 _AUTO_STOPPING = 10_000
 # With batch_size="auto": this many steps an epoch, of at least and at most so many rows.
@@ -35,13 +35,21 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     n_components : int, default=10
         Length of the embedding of each input; with ``interaction="ffm"``, of each input and column that it meets.
-    interaction : {"linear", "fm", "ffm"}, default="fm"
+    interaction : {"linear", "fm", "ffm", "deepfm", "dcn"}, default="fm"
         What is added to the weights of a row's inputs. "linear": nothing, logistic regression. "fm": a dot product of
         embeddings for each pair of inputs (factorisation machine). "ffm": the same, with another embedding for each
-        column that the other input may come from (field-aware).
+        column that the other input may come from (field-aware). "deepfm": "fm" and a perceptron that reads the
+        embeddings of all columns. "dcn": the perceptron and, beside it, the cross layers of DCN-v2.
+    hidden_layers : tuple of int, default=(256, 128)
+        Widths of the perceptron's ReLU layers, in "deepfm" and "dcn".
+    n_cross_layers : int, default=2
+        Cross layers of "dcn", each with a matrix as wide as all columns' embeddings together.
+    dropout : float, default=0.2
+        Share of the hidden activations that each step leaves out.
     optimizer : {"adam", "adagrad", "ftrl"}, default="adam"
         All are lazy: a step changes the inputs that occur in its batch, and no others, by a bit. Adam corrects the
-        bias of its moments by the number of steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`.
+        bias of its moments by the number of steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it
+        is not for dense layers, and refused with them.
     learning_rate : float, default=0.005
         Step size; FTRL's alpha. FTRL and AdaGrad want about 0.1.
     l1 : float, default=0.0
@@ -133,7 +141,9 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     .. math:: w_0 + \sum_i w_i x_i + \sum_{i < j} \langle v_i, v_j \rangle x_i x_j,
 
     which costs O(number of inputs of the row * n_components); with "ffm" the pairs are
-    :math:`\langle v_{i, f(j)}, v_{j, f(i)} \rangle`, at a cost of the square of the number.
+    :math:`\langle v_{i, f(j)}, v_{j, f(i)} \rangle`, at a cost of the square of the number. The dense layers read
+    :math:`e`, the sums :math:`\sum_i v_i x_i` over each column's inputs, one after the other; cross layers are
+    :math:`e_{l+1} = e_0 \odot (W_l e_l + b_l) + e_l`. In "dcn" both networks add to the linear part.
 
     *Rows that are alike*, whatever their labels, are one row of their summed weights: the clicks among so many
     impressions. That is why the impressions of a log may be counted before, without any change in the result; a weight
@@ -147,8 +157,10 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     References
     ----------
     Rendle, "Factorization machines", ICDM 2010. Juan et al., "Field-aware factorization machines for CTR prediction",
-    RecSys 2016. McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013 (FTRL-proximal). He et al.,
-    "Practical lessons from predicting clicks on ads at Facebook", ADKDD 2014 (negative sampling).
+    RecSys 2016. Guo et al., "DeepFM: a factorization-machine based neural network for CTR prediction", IJCAI 2017. Wang
+    et al., "DCN V2: improved deep and cross network", WWW 2021 (the parallel structure). McMahan et al., "Ad click
+    prediction: a view from the trenches", KDD 2013 (FTRL-proximal). He et al., "Practical lessons from predicting clicks
+    on ads at Facebook", ADKDD 2014 (negative sampling).
 
     Examples
     --------
@@ -165,6 +177,9 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "interaction": [StrOptions(set(_INTERACTIONS))],
+        "hidden_layers": ["array-like"],
+        "n_cross_layers": [Interval(Integral, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         "optimizer": [StrOptions({"adam", "adagrad", "ftrl"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "l1": [Interval(Real, 0, None, closed="left")],
@@ -193,6 +208,9 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_components=10,
         *,
         interaction="fm",
+        hidden_layers=(256, 128),
+        n_cross_layers=2,
+        dropout=0.2,
         optimizer="adam",
         learning_rate=0.005,
         l1=0.0,
@@ -217,6 +235,9 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ):
         self.n_components = n_components
         self.interaction = interaction
+        self.hidden_layers = hidden_layers
+        self.n_cross_layers = n_cross_layers
+        self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.l1 = l1
@@ -291,6 +312,13 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         if self.l1 > 0 and self.optimizer != "ftrl":
             raise ValueError(f"l1={self.l1!r} needs optimizer='ftrl'; {self.optimizer!r} has no such penalty.")
+        if not all(isinstance(width, Integral) and width >= 1 for width in self.hidden_layers):
+            raise ValueError(f"hidden_layers={self.hidden_layers!r} must hold the widths of layers, integers above 0.")
+        if self.optimizer == "ftrl" and self.interaction in ("deepfm", "dcn"):
+            raise ValueError(
+                f"optimizer='ftrl' is for sparse inputs, and interaction={self.interaction!r} has dense layers: use "
+                "'adam' or 'adagrad'."
+            )
         going_on = stream and old is not None
         n_rows, places = self._check_rows(X, reset=not going_on)
         if sample_weight is not None:
@@ -347,6 +375,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             rate=self.learning_rate,
             l1=self.l1,
             l2=l2,
+            dropout=self.dropout,
             n_jobs=self.n_jobs,
         )
         first = 0 if old is None else old._epoch
@@ -357,7 +386,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 task.call_on_fit_task_begin(estimator=self, X=X, y=y)
                 rng = np.random.default_rng([seed, 2, first + epoch])
                 some, targets, weights = self._draw(training, clicks, others, rng)
-                total = engine.run_epoch(rows, order[some], targets, weights, batch_size, pool)
+                total = engine.run_epoch(rows, order[some], targets, weights, batch_size, rng, pool)
                 losses.append(total / weights.sum(dtype=np.float64))
                 self._check_finite(losses[-1], model, epoch)
                 if validation is not None:
@@ -606,7 +635,11 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _shape(self, encoder):
         from skrec.ranking._engine import Shape
 
-        return Shape(self.interaction, int(self.n_components), self.n_features_in_, encoder.fields_)
+        shape = Shape(self.interaction, int(self.n_components), self.n_features_in_, encoder.fields_)
+        if not shape.deep:
+            return shape
+        layers = self.n_cross_layers if self.interaction == "dcn" else 0
+        return shape._replace(hidden_layers=tuple(map(int, self.hidden_layers)), n_cross_layers=int(layers))
 
     def _l2_of_inputs(self, encoder):
         """Return the penalty of each input, float32 of shape (n_inputs,)."""
@@ -628,21 +661,21 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             model.intercept.weights[:] = np.log(base_rate) - np.log1p(-base_rate)
         else:
             before = old._model_shape
-            if before[:3] != shape[:3]:
+            if before._replace(field_of=None) != shape._replace(field_of=None):
                 raise ValueError(
-                    f"interaction, n_components and the columns of X must be what they were in the first fit "
-                    f"({before.interaction!r}, {before.n_components}, {before.n_fields}) to go on from it; got "
-                    f"({shape.interaction!r}, {shape.n_components}, {shape.n_fields}). Set warm_start=False or make a "
-                    "new estimator."
+                    "interaction, n_components, hidden_layers, n_cross_layers and the columns of X must be what they "
+                    f"were in the first fit to go on from it: {before._replace(field_of=None)} then, "
+                    f"{shape._replace(field_of=None)} now. Set warm_start=False or make a new estimator."
                 )
             known = sources >= 0
             same = old._optimizer == self.optimizer
             for into, out_of in zip(model.inputs, old._model.inputs, strict=True):
                 if same or into is model.inputs.weights:
                     into[known] = out_of[sources[known]]
-            for into, out_of in zip(model.intercept, old._model.intercept, strict=True):
-                if same or into is model.intercept.weights:
-                    into[:] = out_of
+            for parameter, known_parameter in zip(model.dense(), old._model.dense(), strict=True):
+                for into, out_of in zip(parameter, known_parameter, strict=True):
+                    if same or into is parameter.weights:
+                        into[:] = out_of
         if self.optimizer == "ftrl":
             prepare_ftrl(model.inputs, self.learning_rate, l2)
             prepare_ftrl(model.intercept, self.learning_rate, np.zeros(1, np.float32))
@@ -688,7 +721,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_finite(self, loss, model, epoch):
         with np.errstate(over="ignore", invalid="ignore"):  # what they would warn of is what is looked for
-            total = model.inputs.weights.sum() + model.intercept.weights.sum() + loss
+            total = loss + sum(parameter.weights.sum() for parameter in [model.inputs, *model.dense()])
         if not np.isfinite(total):
             raise DivergenceError(
                 f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "

@@ -4,20 +4,27 @@ import numpy as np
 import pytest
 
 from skrec._kernels import _pointwise
-from skrec.ranking._engine import Batch, Model, PointwiseEngine, Shape, Table
+from skrec._layers import Parameter
+from skrec.ranking._engine import Batch, Model, PointwiseEngine, Shape, forward_cross, start_model
 
 N_COMPONENTS, N_FIELDS = 3, 4
 FIELD_OF = np.repeat(np.arange(N_FIELDS, dtype=np.int32), [5, 4, 3, 6])
 
 
-def exact_engine(interaction, seed=0):
+def exact(parameter, rng):
+    """A parameter of float64 numbers, none of them zero."""
+    weights = rng.normal(size=parameter.weights.shape)
+    return Parameter(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(len(weights), np.int32))
+
+
+def exact_engine(interaction, seed=0, hidden_layers=(6, 5), n_cross_layers=2):
     """An engine with float64 weights."""
     rng = np.random.default_rng(seed)
-    shape = Shape(interaction, N_COMPONENTS, N_FIELDS, FIELD_OF)
-    weights = rng.normal(size=(len(FIELD_OF), shape.width))
-    inputs = Table(weights, np.zeros_like(weights), np.zeros_like(weights), np.zeros(len(weights), np.int32))
-    intercept = Table(np.array([[0.3]]), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1, np.int32))
-    return PointwiseEngine(Model(intercept, inputs), shape)
+    shape = Shape(interaction, N_COMPONENTS, N_FIELDS, FIELD_OF, hidden_layers, n_cross_layers)
+    model = start_model(shape, rng)
+    layers, crosses = ([tuple(exact(p, rng) for p in layer) for layer in part] for part in model[2:4])
+    head = None if model.head is None else exact(model.head, rng)
+    return PointwiseEngine(Model(exact(model.intercept, rng), exact(model.inputs, rng), layers, crosses, head), shape)
 
 
 def exact_batch(seed=1, n_rows=7):
@@ -59,12 +66,13 @@ def test_one_input_has_nothing_to_interact_with():
     batch = Batch(np.array([0, 1]), np.array([7], np.int32), np.array([1.7]))
     for interaction in ("fm", "ffm"):
         engine = exact_engine(interaction)
-        expected = 0.3 + 1.7 * engine.model.inputs.weights[7, 0]
+        expected = engine.model.intercept.weights[0, 0] + 1.7 * engine.model.inputs.weights[7, 0]
         np.testing.assert_allclose(engine.forward(batch)[0], expected, rtol=1e-12)
 
 
 def test_field_aware_embeddings_that_do_not_differ_by_field_are_a_factorisation_machine():
     plain, aware, batch = exact_engine("fm"), exact_engine("ffm"), exact_batch()
+    aware.model.intercept.weights[:] = plain.model.intercept.weights
     aware.model.inputs.weights[:, 0] = plain.model.inputs.weights[:, 0]
     aware.model.inputs.weights[:, 1:] = np.tile(plain.model.inputs.weights[:, 1:], N_FIELDS)
     np.testing.assert_allclose(aware.forward(batch)[0], plain.forward(batch)[0], rtol=1e-12)
@@ -75,7 +83,7 @@ def mean_loss(engine, batch, targets, weights):
     return _pointwise.bce(engine.forward(batch)[0], targets, weights, 1.0, slopes)
 
 
-@pytest.mark.parametrize("interaction", ["linear", "fm", "ffm"])
+@pytest.mark.parametrize("interaction", ["linear", "fm", "ffm", "deepfm", "dcn"])
 def test_gradients_equal_finite_differences(interaction):
     engine, batch = exact_engine(interaction), exact_batch()
     rng = np.random.default_rng(2)
@@ -83,18 +91,54 @@ def test_gradients_equal_finite_differences(interaction):
     logits, kept = engine.forward(batch)
     slopes = np.empty(7)
     _pointwise.bce(logits, targets, weights, 1.0, slopes)
-    touched, gradient = engine.backward(batch, slopes, kept)
+    touched, gradient, changes = engine.backward(batch, slopes, kept)
     assert sorted(touched) == sorted(set(batch.columns))
-    table, step = engine.model.inputs.weights, 1e-6
-    for place, c in enumerate(touched):
-        for k in range(table.shape[1]):
-            before = table[c, k]
-            table[c, k] = before + step
+    assert len(changes) == len(engine.model.dense())
+    changes.append((engine.model.inputs, np.zeros_like(engine.model.inputs.weights)))
+    changes[-1][1][touched] = gradient
+    for parameter, found in changes:
+        table, expected = parameter.weights, np.empty_like(parameter.weights)
+        for place in np.ndindex(table.shape):
+            before = table[place]
+            table[place] = before + 1e-6
             above = mean_loss(engine, batch, targets, weights)
-            table[c, k] = before - step
-            below = mean_loss(engine, batch, targets, weights)
-            table[c, k] = before
-            assert gradient[place, k] == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-8)
+            table[place] = before - 1e-6
+            expected[place] = (above - mean_loss(engine, batch, targets, weights)) / 2e-6
+            table[place] = before
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("interaction", ["deepfm", "dcn"])
+def test_deep_logits_equal_plain_numpy(interaction):
+    engine, batch = exact_engine(interaction), exact_batch()
+    model, table = engine.model, engine.model.inputs.weights
+    logits = double_loop(engine, batch) if interaction == "deepfm" else np.full(7, model.intercept.weights[0, 0])
+    for r in range(7):
+        own = slice(batch.indptr[r], batch.indptr[r + 1])
+        columns, x = batch.columns[own], batch.values[own]
+        fields = np.zeros((N_FIELDS, N_COMPONENTS))
+        np.add.at(fields, FIELD_OF[columns], x[:, None] * table[columns, 1:])
+        e = fields.ravel()
+        hidden = e
+        for weights, offsets in model.layers[:-1]:
+            hidden = np.maximum(hidden @ weights.weights + offsets.weights[0], 0)
+        logits[r] += (hidden @ model.layers[-1][0].weights + model.layers[-1][1].weights[0])[0]
+        if interaction == "dcn":
+            logits[r] += x @ table[columns, 0]
+            crossed = e
+            for weights, offsets in model.crosses:
+                crossed = e * (crossed @ weights.weights + offsets.weights[0]) + crossed
+            logits[r] += (crossed @ model.head.weights)[0]
+    np.testing.assert_allclose(engine.forward(batch)[0], logits, rtol=1e-12)
+
+
+def test_cross_layers_of_zeros_change_nothing():
+    engine = exact_engine("dcn")
+    for layer in engine.model.crosses:
+        for parameter in layer:
+            parameter.weights[:] = 0
+    fields = np.random.default_rng(0).normal(size=(4, N_FIELDS * N_COMPONENTS))
+    np.testing.assert_array_equal(forward_cross(engine.model.crosses, fields)[0], fields)
 
 
 def test_the_loss_of_a_share_is_the_binomial_likelihood_and_never_overflows():
