@@ -51,7 +51,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         bias of its moments by the number of steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it
         is not for dense layers, and refused with them.
     learning_rate : float, default=0.005
-        Step size; FTRL's alpha. FTRL and AdaGrad want about 0.1.
+        Step size; FTRL's alpha. FTRL and AdaGrad want about 0.1. FTRL alone sums the gradients of a batch, where the
+        others take the mean: its penalties then mean the same for batches of any size.
     l1 : float, default=0.0
         FTRL's first penalty; the other optimisers have none, and refuse it.
     l2 : float or dict, default=1e-5
@@ -157,10 +158,10 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     References
     ----------
     Rendle, "Factorization machines", ICDM 2010. Juan et al., "Field-aware factorization machines for CTR prediction",
-    RecSys 2016. Guo et al., "DeepFM: a factorization-machine based neural network for CTR prediction", IJCAI 2017. Wang
-    et al., "DCN V2: improved deep and cross network", WWW 2021 (the parallel structure). McMahan et al., "Ad click
-    prediction: a view from the trenches", KDD 2013 (FTRL-proximal). He et al., "Practical lessons from predicting clicks
-    on ads at Facebook", ADKDD 2014 (negative sampling).
+    RecSys 2016. Guo et al., "DeepFM: a factorization-machine based neural network for CTR prediction", IJCAI 2017.
+    Wang et al., "DCN V2: improved deep and cross network", WWW 2021 (the parallel structure). McMahan et al., "Ad
+    click prediction: a view from the trenches", KDD 2013 (FTRL-proximal). He et al., "Practical lessons from predicting
+    clicks on ads at Facebook", ADKDD 2014 (negative sampling).
 
     Examples
     --------
@@ -321,12 +322,12 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         going_on = stream and old is not None
         n_rows, places = self._check_rows(X, reset=not going_on)
+        if n_rows == 0:
+            raise ValueError(f"Found array with 0 sample(s) while a minimum of 1 is required by {type(self).__name__}.")
         if sample_weight is not None:
             sample_weight = check_sample_weight(
                 sample_weight, np.empty(n_rows), ensure_non_negative=True, dtype=np.float64
             )
-            if not sample_weight.any():
-                raise ValueError(f"sample_weight is zero for all of {n_rows} rows: there is nothing to learn from.")
         known = self.classes_ if going_on else classes
         shares, classes = check_target(self, y, n_rows, sample_weight, known)
         if sample_weight is not None and not sample_weight.all():
@@ -335,8 +336,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         clicks, others = self._weigh(shares, sample_weight, classes)
         if known is None and not (clicks.any() and others.any()):
             raise ValueError(
-                f"y holds one class only, {classes[int(clicks.any())]!r}, in the rows whose weight is above zero: a "
-                "classifier needs rows of both."
+                f"y holds one class only, {classes[-1 if clicks.any() else 0]!r}, in the rows whose weight is above "
+                "zero: a classifier needs rows of both."
             )
 
         seed = old._seed if old is not None else int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -568,7 +569,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.encoder is not None:
             encoder = clone(self.encoder)
         else:
-            position = [] if self.position is None else [self.position]
+            position = [] if self.position is None else [self._locate(self.position, "position")]
             encoder = FeatureEncoder(categorical=[*places, *position], min_frequency=1)
         return encoder._fit(X, sample_weight), None
 
@@ -658,7 +659,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_known = 0 if old is None else len(old._model.inputs.weights)
         model = start_model(shape, np.random.default_rng([seed, 0, n_known]))
         if old is None:
-            model.intercept.weights[:] = np.log(base_rate) - np.log1p(-base_rate)
+            if 0 < base_rate < 1:  # else the first batch of a stream holds one class, which tells of no rate
+                model.intercept.weights[:] = np.log(base_rate) - np.log1p(-base_rate)
         else:
             before = old._model_shape
             if before._replace(field_of=None) != shape._replace(field_of=None):

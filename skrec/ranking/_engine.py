@@ -155,10 +155,12 @@ class PointwiseEngine:
         """Train once on some rows, in the order given; return the summed loss, each batch's before its step.
 
         The gradient of a batch is divided by `batch_size` times the mean weight: that of all rows together is the mean
-        over what they weigh, and a last batch of few rows makes no larger step than they deserve.
+        over what they weigh, and a last batch of few rows makes no larger step than they deserve. FTRL's penalties are
+        told in sums of gradients, by which it is not divided.
         """
         batch_size = min(batch_size, len(which))
-        scale = 1.0 / (batch_size * float(weights.mean(dtype=np.float64)))
+        n_rows = 1 if self.optimizer == _pointwise.FTRL else batch_size
+        scale = 1.0 / (n_rows * float(weights.mean(dtype=np.float64)))
         total = 0.0
         for start in range(0, len(which), batch_size):
             some = slice(start, start + batch_size)
