@@ -1,7 +1,7 @@
 """
-========================================
+=========================================
 Clicks and impressions: learn click rates
-========================================
+=========================================
 
 An advertiser's log is a table: so many impressions of this ad on that page, so many clicks. Which ad should a page
 show, and what share of the impressions will be clicked? There are three ways to give such counts to a classifier. Two
