@@ -50,17 +50,17 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         All are lazy: a step changes the inputs that occur in its batch, and no others, by a bit. Adam corrects the
         bias of its moments by the number of steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it
         is not for dense layers, and refused with them.
-    learning_rate : float, default=0.005
+    learning_rate : float, default=0.003
         Step size; FTRL's alpha. FTRL and AdaGrad want about 0.1. FTRL alone sums the gradients of a batch, where the
         others take the mean: its penalties then mean the same for batches of any size.
     l1 : float, default=0.0
         FTRL's first penalty; the other optimisers have none, and refuse it.
-    l2 : float or dict, default=1e-5
+    l2 : float or dict, default=1e-3
         Added to a gradient, times the weights, for each input of a batch; FTRL's second penalty. A dict gives each
         column its own, by name or position: ``{"user_id": 1e-3, "hour": 0}``; columns that are not in it have none.
     batch_size : int or "auto", default="auto"
         Rows of a step. "auto": a 64th of the rows, at least 32 and at most 1024.
-    max_iter : int, default=50
+    max_iter : int, default=30
         Epochs.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out `validation_fraction` of the rows, and stop when `monitor` has not improved by `tol` for
@@ -213,11 +213,11 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_cross_layers=2,
         dropout=0.2,
         optimizer="adam",
-        learning_rate=0.005,
+        learning_rate=0.003,
         l1=0.0,
-        l2=1e-5,
+        l2=1e-3,
         batch_size="auto",
-        max_iter=50,
+        max_iter=30,
         early_stopping="auto",
         monitor="log_loss",
         validation_fraction=0.1,
