@@ -76,7 +76,22 @@ class SamplerMonitor(ScoringMonitor):
         super().__init__(scoring=_as_measured)
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        """Record an epoch; scikit-learn calls it."""
+        """Record an epoch; scikit-learn calls it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            In training.
+        context : callback context
+            Says which task of the fit has ended.
+        fitted_estimator : estimator, default=None
+            The model of the epoch.
+
+        Returns
+        -------
+        None
+            It does not ask to stop.
+        """
         if context.task_name != "epoch":
             self._past.pop(estimator, None)
         elif fitted_estimator is not None:
@@ -86,7 +101,19 @@ class SamplerMonitor(ScoringMonitor):
             super().on_fit_task_end(estimator, context, X=values, y=values, fitted_estimator=fitted_estimator)
 
     def teardown(self, estimator, context):
-        """Forget a fit; scikit-learn calls it."""
+        """Forget a fit; scikit-learn calls it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Which was in training.
+        context : callback context
+            Of the fit.
+
+        Returns
+        -------
+        None
+        """
         self._past.pop(estimator, None)
         super().teardown(estimator, context)
 
