@@ -29,6 +29,9 @@ AXES = {
     "learning_rate": [0.05, 0.02, 0.08],
     "history_weight": [0.7, 0.3, 1.0, 1.5],
     "history_dropout": [0.3, 0.15, 0.5],
+    "audience_weight": [0.0, 1.0, 1.5],
+    "audience_dropout": [0.3, 0.6],
+    "explicit_negative_weight": [1.0, 0.3],
     "batch_size": [128, 64, 256],
     "max_iter": [30, 15, 50],
 }

@@ -72,6 +72,12 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         Weight of the sum of the embeddings of the items of a user's history over the root of their number; 0: none.
     history_dropout : float, default=0.3
         Share of a user's history that is left out in each step, so that a positive does not only predict itself.
+    audience_weight : "auto" or float, default=0.0
+        Weight of the sum of the embeddings of an item's audience, the users who have it as a positive, over the root of
+        their number; 0: none. These are not the users' own embeddings. "auto": 1 where items have at most 50 positives
+        on average, else 0.
+    audience_dropout : float, default=0.3
+        Share of an item's audience that is left out in each step; of large audiences all but 32 users are.
     hidden_layers : tuple of int, default=()
         Widths of ReLU layers of each tower; a linear one to `n_components` follows. Without any the tower is the sum.
     user_encoder, item_encoder : transformer or None, default=None
@@ -125,9 +131,9 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         Fitted encoders, where features were given.
     user_tower_, item_tower_ : dict
         The weights that vectors are made of, as arrays: ``"embedding"`` (n_ids, n_components), ``"history"`` (n_items,
-        n_components) and ``"features"`` (n_inputs, n_components), those that the tower has, and ``"layers"``, a list of
-        weights and offsets; for users of GMF ``"components"`` (n_components,), the weights w. The guide on serving
-        computes a vector from them.
+        n_components), ``"audience"`` (n_users, n_components) and ``"features"`` (n_inputs, n_components), those that
+        the tower has, and ``"layers"``, a list of weights and offsets; for users of GMF ``"components"``
+        (n_components,), the weights w. The guide on serving computes a vector from them.
     engine_ : {"exact", "sampled"}
         Whether positives competed with the whole catalogue or with a sample.
     loss_curve_ : list of float
@@ -195,6 +201,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         "item_embedding": ["boolean"],
         "history_weight": [Interval(Real, 0, None, closed="left")],
         "history_dropout": [Interval(Real, 0, 1, closed="left")],
+        "audience_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "audience_dropout": [Interval(Real, 0, 1, closed="left")],
         "hidden_layers": ["array-like"],
         "user_encoder": [HasMethods(["fit", "transform"]), None],
         "item_encoder": [HasMethods(["fit", "transform"]), None],
@@ -227,6 +235,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         item_embedding=True,
         history_weight=0.7,
         history_dropout=0.3,
+        audience_weight=0.0,
+        audience_dropout=0.3,
         hidden_layers=(),
         user_encoder=None,
         item_encoder=None,
@@ -258,6 +268,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         self.item_embedding = item_embedding
         self.history_weight = history_weight
         self.history_dropout = history_dropout
+        self.audience_weight = audience_weight
+        self.audience_dropout = audience_dropout
         self.hidden_layers = hidden_layers
         self.user_encoder = user_encoder
         self.item_encoder = item_encoder
@@ -360,7 +372,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
         self._refuse_new_items(new.item_ids)
         merged, batch = merge_interactions(self._stored_interactions(), new)
-        towers = self._start(merged, self, user_features, None)
+        towers = self._start(merged, self, user_features, None, learning=False)
         placed = interactions_of(merged, np.flatnonzero(np.diff(batch.matrix.indptr)))
         if self.user_embedding:
             n_epochs = _FOLD_IN_EPOCHS[self.history_weight > 0]
@@ -368,7 +380,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         self._store(merged, towers, index=self.index_)
         return self
 
-    def _start(self, interactions, old, user_features, item_features):
+    def _start(self, interactions, old, user_features, item_features, *, learning=True):
         """Return towers for the ids of `interactions`: new ones, or those of a fitted estimator, grown."""
         from skrec.retrieval._towers import start_towers
 
@@ -397,6 +409,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
             int(seed),
             None if old is None else old._towers,
             places,
+            learning=learning,
         )
 
     def _encode(self, side, table, ids, old, places):
@@ -691,7 +704,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         nothing = csr_array((len(ids[0]), len(ids[1])), dtype=np.int8)
         merged, _ = merge_interactions(self._stored_interactions(), Interactions(nothing, None, *ids))
         model = copy.copy(self)
-        towers = self._start(merged, self, user_features, item_features)
+        towers = self._start(merged, self, user_features, item_features, learning=False)
         model._store(merged, towers, index=self.index_ if item_features is None else None)
         return model
 

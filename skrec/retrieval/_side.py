@@ -19,6 +19,7 @@ class Bag(NamedTuple):
     matrix: object  # csr_array (n_rows, n_inputs) float32; None: the identity
     dropout: float  # share of each row's entries left out in a step
     trains: bool  # whether a step changes the table
+    most: int = 0  # entries of a row that a step uses at most, of rows whose values are all alike; 0: all
 
 
 class Pass(NamedTuple):
@@ -80,11 +81,14 @@ class Side:
                 bag.matrix.indices,
                 bag.matrix.data,
             )
-            if not everything:
+            if rng is not None and bag.most:
+                indptr, places, growth = _draw(indptr, codes, bag.dropout, bag.most, rng)
+                columns, values = columns[places], values[places] * growth
+            elif not everything:
                 # Not matrix[codes]: scipy would first copy the whole matrix to one type of index.
                 indptr, places = find_rows(indptr, codes)
                 columns, values = columns[places], values[places]
-            if rng is not None and bag.dropout:
+            if rng is not None and bag.dropout and not bag.most:
                 values = _drop(indptr, values, bag.dropout, rng)
             by_rows(pool, out, _block.add_bags, indptr, columns, values, bag.parameter.weights, out)
             used.append((indptr, columns, values))
@@ -145,6 +149,32 @@ def _drop(indptr, values, share, rng):
     n_kept = np.add.reduceat(np.append(kept, False), indptr[:-1])[: len(lengths)] * (lengths > 0)
     growth = np.sqrt(lengths / np.maximum(n_kept, 1)).astype(np.float32)
     return values * kept * np.repeat(growth, lengths)
+
+
+def _draw(indptr, rows, dropout, most, rng):
+    """Draw from the entries of some rows, at even distances from a random start: less work than a number for each.
+
+    Returns
+    -------
+    indptr : ndarray of int64
+        Where each row's drawn entries start.
+    places : ndarray of int64
+        Where they are in the matrix.
+    growth : ndarray of float32
+        What values grow by, as in `_drop`.
+    """
+    starts = indptr[rows]
+    lengths = indptr[np.asarray(rows) + 1] - starts
+    # Rounded at random, so that each entry is drawn equally often.
+    n_drawn = (np.minimum(lengths * (1 - dropout), most) + rng.random(len(lengths))).astype(np.int64)
+    n_drawn = np.minimum(n_drawn, lengths)
+    taken = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(n_drawn, out=taken[1:])
+    distance = lengths / np.maximum(n_drawn, 1)
+    nth = np.arange(taken[-1]) - np.repeat(taken[:-1], n_drawn)
+    steps = ((nth + np.repeat(rng.random(len(rows)), n_drawn)) * np.repeat(distance, n_drawn)).astype(np.int64)
+    places = np.repeat(starts, n_drawn) + np.minimum(steps, np.repeat(lengths, n_drawn) - 1)
+    return taken, places, np.repeat(np.sqrt(distance), n_drawn).astype(np.float32)
 
 
 def find_rows(indptr, rows):

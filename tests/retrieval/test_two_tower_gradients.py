@@ -19,6 +19,8 @@ MODEL = TwoTowerRetriever(
     batch_size=50,
     history_dropout=0.0,
     history_weight=0.7,
+    audience_weight=0.9,
+    audience_dropout=0.0,
     explicit_negative_weight=2.5,
     max_iter=1,
     random_state=0,
@@ -96,7 +98,9 @@ def loss(parameters, inputs, model, drawn):
     }
     bags = [(history, parameters["history_table"]), (inputs[0], parameters["user_input_table"])]
     U = embed(parameters["user_table"], bags, layers["user"], model.similarity)
-    V = embed(parameters["item_table"], [(inputs[1], parameters["item_input_table"])], layers["item"], model.similarity)
+    audience = (model.audience_weight * liked / np.sqrt(np.maximum(liked.sum(axis=0), 1))).T
+    bags = [(audience, parameters["audience_table"]), (inputs[1], parameters["item_input_table"])]
+    V = embed(parameters["item_table"], bags, layers["item"], model.similarity)
     logits = U * (1 + parameters.get("component_table", 0)) @ V.T / TEMPERATURE
     copies = np.ones(N_ITEMS)
     if drawn:

@@ -32,6 +32,7 @@ def test_numpy_makes_the_same_vectors_of_the_weights(hidden_layers, similarity, 
         user_embedding=embedding,
         item_embedding=embedding,
         history_weight=0.7,
+        audience_weight=1.0,
         max_iter=2,
         learning_rate=0.01,
         random_state=0,
@@ -42,9 +43,10 @@ def test_numpy_makes_the_same_vectors_of_the_weights(hidden_layers, similarity, 
 
     inputs = model.item_encoder_.transform(DATA.item_features.loc[model.item_ids_])
     summed = inputs @ items["features"] + items.get("embedding", 0)
+    liked = (model.interactions_ > 0).astype(np.float32)
+    summed += liked.T @ items["audience"] / np.sqrt(np.maximum(liked.sum(axis=0), 1))[:, None]
     np.testing.assert_allclose(through(items, summed, similarity), model.item_factors_, rtol=1e-4, atol=1e-5)
 
-    liked = (model.interactions_ > 0).astype(np.float32)
     n_liked = np.maximum(liked.sum(axis=1), 1)
     inputs = model.user_encoder_.transform(DATA.user_features.loc[model.user_ids_])
     summed = inputs @ users["features"] + users.get("embedding", 0)
