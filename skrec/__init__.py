@@ -16,6 +16,7 @@ _ESTIMATORS = {
     "ImplicitALS": "skrec.baselines",
     "PosNegRetriever": "skrec.compose",
     "PopularityRecommender": "skrec.baselines",
+    "RetrieveThenRank": "skrec.compose",
     "TripletMF": "skrec.matrix_factorization",
     "TwoTowerRetriever": "skrec.retrieval",
 }

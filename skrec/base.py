@@ -185,7 +185,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         items = np.empty((len(codes), n_recommendations), dtype=np.int32)
         scores = np.empty((len(codes), n_recommendations), dtype=np.float32)
         for batch in self._batches(len(codes)):
-            block = self._score_block(codes[batch])
+            block = self._first_scores(codes[batch])
             if exclude_seen:
                 known = np.flatnonzero(codes[batch] >= 0)
                 seen = self.interactions_[codes[batch][known]]
@@ -199,6 +199,7 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
                 kept = block[cells]
                 block[:] = -np.inf
                 block[cells] = kept
+            block = self._final_scores(codes[batch], block, columns, n_recommendations)
             items[batch], scores[batch] = best_of(block, n_recommendations, columns)
         return self._item_labels(items), scores
 
@@ -357,6 +358,26 @@ class BaseRecommender(BaseEstimator, metaclass=ABCMeta):
         block[unknown] = self._score_unknown_user()
         if not unknown.all():
             block[~unknown] = self._score_users(user_codes[~unknown])
+        return block
+
+    def _first_scores(self, user_codes):
+        """Score the catalogue for `recommend`, which then makes what may not be listed -inf."""
+        return self._score_block(user_codes)
+
+    def _final_scores(self, user_codes, block, columns, n):
+        """Return the scores to list by, where a second stage changes them once it is known what may be listed.
+
+        Parameters
+        ----------
+        user_codes : ndarray of shape (n_users,), int32
+            -1 for unknown users.
+        block : ndarray of shape (n_users, n_items), float32
+            Scores; -inf for what may not be listed.
+        columns : ndarray or None
+            The only items that may be, for all users.
+        n : int
+            How many will be listed.
+        """
         return block
 
     def _batches(self, n):

@@ -3,7 +3,14 @@
 All warnings are :class:`UserWarning`, and :func:`warnings.filterwarnings` can silence each, or make it an error.
 """
 
-__all__ = ["ColdStartWarning", "DivergenceError", "LeakageWarning", "NoNegativesWarning", "NoPositivesWarning"]
+__all__ = [
+    "ColdStartWarning",
+    "DivergenceError",
+    "LeakageWarning",
+    "NoNegativesWarning",
+    "NoPositivesWarning",
+    "NoRankerWarning",
+]
 
 
 class LeakageWarning(UserWarning):
@@ -28,6 +35,10 @@ class NoPositivesWarning(UserWarning):
 
 class NoNegativesWarning(UserWarning):
     """The training rows hold no explicit negative, and the estimator is made to learn from them."""
+
+
+class NoRankerWarning(UserWarning):
+    """There is nothing for the second of two stages to learn from, and the ranking is that of the first."""
 
 
 class DivergenceError(ArithmeticError):

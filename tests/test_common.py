@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -42,14 +43,27 @@ RECOMMENDERS = [name for name in ESTIMATORS if hasattr(getattr(skrec, name), "re
 QUICK = {
     "CTRRanker": {"random_state": 0},
     "ImplicitALS": {"n_components": 8, "random_state": 0},
+    "RetrieveThenRank": {
+        "retriever": EASERecommender(),
+        "ranker": Pipeline(
+            [
+                ("columns", ColumnTransformer([("own", "passthrough", ["retriever_score", "item_popularity"])])),
+                ("logistic", LogisticRegression()),
+            ]
+        ),
+        "cv": 2,
+        "random_state": 0,
+    },
     "TripletMF": {"max_iter": 3, "n_components": 8, "random_state": 0},
     "PosNegRetriever": {"positive": TripletMF(max_iter=3, n_components=8), "random_state": 0},
     "TwoTowerRetriever": {"max_iter": 3, "n_components": 8, "random_state": 0},
 }
-# Some tests give rows without explicit negatives, of which PosNegRetriever warns; checks of scikit-learn give rows in
+# Some tests give rows without explicit negatives, of which PosNegRetriever warns, or users with one positive each, of
+# which RetrieveThenRank does; checks of scikit-learn give rows in
 # which no user has both classes, of which the score of CTRRanker does.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::skrec.exceptions.NoNegativesWarning"),
+    pytest.mark.filterwarnings("ignore::skrec.exceptions.NoRankerWarning"),
     pytest.mark.filterwarnings("ignore:No user has rows of both classes"),
 ]
 
@@ -315,6 +329,7 @@ GRIDS = {
     "EASERecommender": {"l2": [1.0, 100.0]},
     "ImplicitALS": {"unobserved_weight": [4.0, 16.0], "n_components": [4, 8]},
     "PosNegRetriever": {"calibration": ["zscore", "rank"], "weight": [0.1, 1.0], "positive__n_components": [4, 8]},
+    "RetrieveThenRank": {"retriever__l2": [10.0, 100.0], "ranker__logistic__C": [0.1, 1.0]},
     "TripletMF": {"sampler": [UniformSampler(), PopularitySampler()], "n_components": [4, 8]},
     "TwoTowerRetriever": {"loss": [SoftmaxLoss()], "loss__temperature": [0.1, 0.3], "hidden_layers": [(), (8,)]},
     "PopularityRecommender": {"on_unknown": ["popular"]},
