@@ -9,6 +9,7 @@ import sklearn
 from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_random_state, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -53,7 +54,7 @@ class RetrieveThenRank(BaseRecommender):
         the ranker's column ``ease_score``.
     n_candidates : int, default=100
         Length of the retriever's lists, in training and in `recommend`. The latter follows later changes.
-    cv : int or splitter, default=5
+    cv : int, splitter or iterable of (train, test), default=5
         How rows are held out of the retriever to train the ranker on. An int deals each user's positives, and explicit
         negatives, over so many folds, each of which is one more fit of the retriever. A splitter, as
         ``LeaveLastOut(n=5, time="timestamp")``, gives its own, one or several.
@@ -164,7 +165,7 @@ class RetrieveThenRank(BaseRecommender):
         "ranker": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"]), None],
         "scorers": [list, None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), "array-like"],
         "n_negatives": [Interval(Integral, 1, None, closed="left"), None],
         "explicit_negatives": ["boolean"],
         "missed_positives": ["boolean"],
@@ -337,7 +338,7 @@ class RetrieveThenRank(BaseRecommender):
                 if held[liked].any():
                     yield ~held, held
             return
-        for train, test in self.cv.split(job.X, job.y):
+        for train, test in check_cv(self.cv).split(job.X, job.y):
             trained, held = job.entries_of(train), job.entries_of(test)
             # A pair with rows on both sides has been seen.
             held &= ~trained
@@ -434,10 +435,11 @@ class RetrieveThenRank(BaseRecommender):
         if data.sample_weight is not None:
             step = ranker.steps[-1] if isinstance(ranker, Pipeline) else (None, ranker)
             if has_fit_parameter(step[1], "sample_weight"):
-                routed = sklearn.get_config()["enable_metadata_routing"] or step[0] is None
-                if not routed or step[0] is None or step[1].get_metadata_routing().consumes("fit", ["sample_weight"]):
-                    name = "sample_weight" if routed else f"{step[0]}__sample_weight"
-                    params[name] = data.sample_weight
+                routing = sklearn.get_config()["enable_metadata_routing"]
+                if routing and step[0] is not None:  # the weights are ours to give, and this is our clone
+                    step[1].set_fit_request(sample_weight=True)
+                prefix = "" if routing or step[0] is None else f"{step[0]}__"
+                params[f"{prefix}sample_weight"] = data.sample_weight
         return getattr(ranker, method)(data.data, data.target, **params)
 
     # --- the parts

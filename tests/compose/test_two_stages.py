@@ -375,8 +375,15 @@ def test_cold_users_and_items_are_ranked_by_their_features(data, tables):
     np.testing.assert_array_equal(model.predict(X), before)
     changed = tables["user_features"].assign(age=5)
     assert model.predict(X, user_features=changed).shape == before.shape
-    with pytest.raises(ValueError, match="must have the columns that fit was given"):
+    with pytest.raises(ValueError, match=r"now missing:\n- job\n\nX is user_features"):  # the retriever's encoder
         model.recommend([3], user_features=users[["age"]])
+
+
+def test_tables_at_prediction_need_the_columns_of_fit(data, tables):
+    X, y = data
+    model = RetrieveThenRank(EASERecommender(), logistic(), cv=2, random_state=0).fit(X, y, **tables)
+    with pytest.raises(ValueError, match="user_features must have the columns that fit was given"):
+        model.recommend([3], user_features=tables["user_features"][["age"]])
 
 
 def test_new_rows_train_the_ranker_before_the_retriever_sees_them(data):
