@@ -43,10 +43,10 @@ else:
 # Two stages
 # ----------
 # The ranker by default is made of gradient boosted trees, and looks at all columns of numbers and categories but the
-# ids. It learns from candidates of retrievers that were fitted without its rows: two of them here.
+# ids. It learns from candidates of retrievers that were fitted without its rows, five of them.
 
 model = RetrieveThenRank(
-    ImplicitALS(n_components=64), scorers=[("ease", EASERecommender(200.0))], cv=2, n_negatives=20, random_state=0
+    ImplicitALS(n_components=64), scorers=[("ease", EASERecommender(200.0))], n_negatives=50, random_state=0
 )
 model.fit(X_train, y_train, **tables)
 
