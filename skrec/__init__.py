@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 
 _ESTIMATORS = {
     "CTRRanker": "skrec.ranking",
+    "DeepTriplet": "skrec.retrieval",
     "EASERecommender": "skrec.baselines",
     "ImplicitALS": "skrec.baselines",
     "PosNegRetriever": "skrec.compose",

@@ -60,15 +60,23 @@ class Validation(NamedTuple):
     excluded: csr_array  # (n_users, n_items) the other positives
 
     def auc(self, user_factors, item_factors, item_biases):
-        """Return the average per-user ROC AUC of the held-out positives."""
+        """Return the average per-user ROC AUC of the held-out positives, where scores are products."""
+        return self.auc_of(lambda users: user_factors[users] @ item_factors.T + item_biases)
+
+    def auc_of(self, score_users):
+        """Return the average per-user ROC AUC of the held-out positives.
+
+        Parameters
+        ----------
+        score_users : callable
+            Takes codes of users and returns their scores of the catalogue, (n, n_items).
+        """
         from skrec.metrics import average_user_roc_auc
 
         users = np.flatnonzero(np.diff(self.positives.indptr))
-
-        def scores(start, stop):
-            return user_factors[users[start:stop]] @ item_factors.T + item_biases
-
-        return average_user_roc_auc(self.positives[users], scores, exclude=self.excluded[users])
+        return average_user_roc_auc(
+            self.positives[users], lambda start, stop: score_users(users[start:stop]), exclude=self.excluded[users]
+        )
 
 
 def hold_out(matrix, weight, fraction, seed):

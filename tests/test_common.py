@@ -42,6 +42,7 @@ ESTIMATORS = sorted(
 RECOMMENDERS = [name for name in ESTIMATORS if hasattr(getattr(skrec, name), "recommend")]
 QUICK = {
     "CTRRanker": {"random_state": 0},
+    "DeepTriplet": {"max_iter": 3, "n_negatives": 4, "hidden_layers": (16,), "batch_size": 64, "random_state": 0},
     "ImplicitALS": {"n_components": 8, "random_state": 0},
     "RetrieveThenRank": {
         "retriever": EASERecommender(),
@@ -326,6 +327,7 @@ def test_skrub_may_stand_in_front(data):
 
 
 GRIDS = {
+    "DeepTriplet": {"n_negatives": [1, 4], "hidden_layers": [(8,), (8, 4)]},
     "EASERecommender": {"l2": [1.0, 100.0]},
     "ImplicitALS": {"unobserved_weight": [4.0, 16.0], "n_components": [4, 8]},
     "PosNegRetriever": {"calibration": ["zscore", "rank"], "weight": [0.1, 1.0], "positive__n_components": [4, 8]},
@@ -427,6 +429,7 @@ def test_planted_preferences_are_found_better_than_by_popularity(name):
     X = np.array([(u, i) for u in range(120) for i in range(60) if u % groups == i % groups and rng.random() < 0.6])
     held = np.arange(len(X)) % 5 == 0
     longer = {
+        "DeepTriplet": {"max_iter": 40},
         "TripletMF": {"max_iter": 40},
         "PosNegRetriever": {"positive__max_iter": 40},
         "TwoTowerRetriever": {"max_iter": 30},

@@ -473,18 +473,30 @@ def mark_user(row_items, row_kinds, mark, explicit):
     return n_explicit
 
 
+@kernel
+def unmark_user(indptr, indices, u, mark):
+    """Take a user's marks away; none for -1."""
+    if u >= 0:
+        for t in range(indptr[u], indptr[u + 1]):
+            mark[indices[t]] = 0
+
+
 @kernel(inline=False)
 def sample_many(state, users, positives, indptr, indices, kinds, items, model, scratch, rng, out):
     """Fill `out` (n,) int32 with one draw for each pair of `users` and `positives`, over the whole catalogue `items`.
 
-    `indptr`, `indices`, `kinds` are the rows of seen items, positive where the kind is above 0. Scratch row 0 is used.
+    `indptr`, `indices`, `kinds` are the rows of seen items, positive where the kind is above 0. Scratch row 0 is used,
+    whose marks are 0 before and after. Pairs of one user in a row are cheapest.
     """
     mark, explicit = scratch.mark[0], scratch.explicit[0]
+    marked, n_explicit = np.int64(-1), 0
     for k in range(users.shape[0]):
         u, i = users[k], positives[k]
-        row_items, row_kinds = indices[indptr[u] : indptr[u + 1]], kinds[indptr[u] : indptr[u + 1]]
-        mark[:] = 0
-        n_explicit = mark_user(row_items, row_kinds, mark, explicit)
+        if u != marked:
+            unmark_user(indptr, indices, marked, mark)
+            row_items, row_kinds = indices[indptr[u] : indptr[u + 1]], kinds[indptr[u] : indptr[u + 1]]
+            n_explicit = mark_user(row_items, row_kinds, mark, explicit)
+            marked = u
         pool = Pool(
             items,
             0,
@@ -500,3 +512,4 @@ def sample_many(state, users, positives, indptr, indices, kinds, items, model, s
         s_pos = score(model, u, i) if i >= 0 else np.float32(0.0)
         position, _ = draw(state, u, i, s_pos, pool, model, rng)
         out[k] = position
+    unmark_user(indptr, indices, marked, mark)

@@ -1,6 +1,5 @@
 """The two-tower retriever."""
 
-import copy
 import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
@@ -10,15 +9,13 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._factors import FactorRecommender
 from skrec.base import BaseRecommender, best_of
-from skrec.exceptions import DivergenceError
 from skrec.losses import BPRLoss, CosineContrastiveLoss, HingeLoss, SoftmaxLoss
-from skrec.preprocessing import FeatureEncoder
-from skrec.preprocessing._side_table import encode_side
+from skrec.retrieval._with_features import WithFeatures
 from skrec.samplers import UniformSampler
 from skrec.utils._ids import encode_ids
 from skrec.utils._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
@@ -33,10 +30,9 @@ _EXACT_UP_TO = 8
 # Epochs of the users' own embeddings in `fold_in`, beside a history and without one. A user of few rows soon fits these
 # alone: on MovieLens 100K with the users' features, 20 epochs place a user of one row worse than no row would.
 _FOLD_IN_EPOCHS = {True: 5, False: 10}
-_LARGEST_WEIGHT = 1e15
 
 
-class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
+class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
     r"""Retriever of two towers: vectors of users and of items, from ids, histories and features, trained by softmax.
 
     A user's vector is the sum of the user's own embedding, the mean embedding of the user's history and the embeddings
@@ -381,60 +377,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         return self
 
     def _start(self, interactions, old, user_features, item_features, *, learning=True):
-        """Return towers for the ids of `interactions`: new ones, or those of a fitted estimator, grown."""
-        from skrec.retrieval._towers import start_towers
-
-        if not all(isinstance(width, Integral) and width >= 1 for width in self.hidden_layers):
-            raise ValueError(f"hidden_layers={self.hidden_layers!r} must hold the widths of layers, integers above 0.")
-        places = None, None
-        if old is not None:
-            places = encode_ids(interactions.user_ids, old.user_ids_), encode_ids(interactions.item_ids, old.item_ids_)
-        user_inputs, user_encoder = self._encode("user", user_features, interactions.user_ids, old, places[0])
-        item_inputs, item_encoder = self._encode("item", item_features, interactions.item_ids, old, places[1])
-        if not (self.item_embedding or item_inputs is not None):
-            raise ValueError(
-                "item_embedding=False leaves items without any input: give item_features, or set item_embedding=True."
-            )
-        if not (self.user_embedding or user_inputs is not None or self.history_weight > 0):
-            raise ValueError(
-                "user_embedding=False with history_weight=0 leaves users without any input: give user_features, or "
-                "change one of the two."
-            )
-        seed = old._seed if old is not None else check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return start_towers(
-            interactions,
-            (user_inputs, item_inputs),
-            (user_encoder, item_encoder),
-            self,
-            int(seed),
-            None if old is None else old._towers,
-            places,
-            learning=learning,
-        )
-
-    def _encode(self, side, table, ids, old, places):
-        """Return the inputs of a side's features, (n_ids, n_inputs), and the encoder; None where it has none."""
-        from skrec.retrieval._towers import known_rows
-
-        before = None if old is None else getattr(old._towers, f"{side}_inputs")
-        encoder = None if old is None else getattr(old._towers, f"{side}_encoder")
-        if old is not None and before is None and table is not None:
-            raise ValueError(f"{side}_features was not given to the first fit, so that no weights exist for them.")
-        if table is None:
-            if before is None:
-                return None, None
-            return known_rows(before, places), encoder
-        fit = encoder is None
-        if fit:
-            given = getattr(self, f"{side}_encoder")
-            encoder = FeatureEncoder() if given is None else clone(given)
-        column = getattr(self, side)
-        inputs = encode_side(encoder, table, ids, f"{side}_features", fit=fit, id_column=column)
-        if before is not None:
-            silent = np.diff(inputs.indptr) == 0
-            kept = known_rows(before, places)
-            inputs = csr_array(inputs + csr_array(kept.multiply(silent[:, None])))
-        return inputs, encoder
+        return self._start_towers(interactions, old, user_features, item_features, self, learning)
 
     def _train(self, X, y, interactions, batch, towers, max_iter, *, going_on=False, early_stopping=False, decay=True):
         loss, sampler = self._resolve(interactions)
@@ -548,7 +491,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
 
                 with np.errstate(over="ignore", invalid="ignore"):
                     mean_loss = engine.run_epoch(first_epoch + epoch, rate, pool)
-                self._check_finite(mean_loss, towers, epoch)
+                self._check_finite(mean_loss, towers.parameters(), epoch)
                 towers = towers._replace(epoch=first_epoch + epoch + 1)
                 auc = None
                 if validation is not None:
@@ -581,18 +524,6 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
             return loss, self.sampler
         return loss, UniformSampler()
 
-    def _check_finite(self, loss, towers, epoch):
-        largest = max(np.abs(parameter.weights).max(initial=0.0) for parameter in towers.parameters())
-        # Above the root of the largest float32 the lengths of vectors are no longer numbers.
-        if not (np.isfinite(loss) and largest < _LARGEST_WEIGHT):
-            raise self._divergence("loss or weights", f"epoch {epoch + 1}")
-
-    def _divergence(self, what, when):
-        return DivergenceError(
-            f"{type(self).__name__} diverged in {when} with learning_rate={self.learning_rate}: its {what} are no "
-            "longer finite, or too large to compute with. Lower learning_rate (or raise l2)."
-        )
-
     def _store(self, interactions, towers, index=None):
         """Set the fitted attributes that depend on the towers; `index` holds the items' vectors already."""
         user_factors, item_factors = towers.embed(self)
@@ -601,12 +532,7 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
         self._store_interactions(interactions)
         self._towers, self._seed = towers, towers.seed
         self.user_factors_, self.item_factors_ = user_factors, item_factors
-        for side in ("user", "item"):
-            encoder = getattr(towers, f"{side}_encoder")
-            if encoder is not None:
-                setattr(self, f"{side}_encoder_", encoder)
-            elif hasattr(self, f"{side}_encoder_"):
-                delattr(self, f"{side}_encoder_")
+        self._store_encoders(towers)
         if index is None and self.index is not None:
             index = clone(self.index).fit(item_factors)
         self.index_ = index
@@ -620,23 +546,6 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
     def item_tower_(self):
         check_is_fitted(self)
         return self._towers.weights("item")
-
-    def predict(self, X, *, user_features=None, item_features=None):
-        """Score pairs of a user and an item.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_pairs, n_features_in_)
-            One pair a row, in the columns that the estimator was fitted on.
-        user_features, item_features : frame, default=None
-            Features of users and items that were not in the training rows.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,), float32
-            As by other recommenders; users and items that only have features are embedded from these.
-        """
-        return super(TwoTowerRetriever, self._with(user_features, item_features)).predict(X)
 
     def recommend(
         self,
@@ -671,42 +580,8 @@ class TwoTowerRetriever(CallbackSupportMixin, FactorRecommender):
             return super(TwoTowerRetriever, model).recommend(users, n_recommendations, **options)
         return model._recommend_by_index(users, n_recommendations, exclude_seen, exclude)
 
-    def score(self, X, y=None, sample_weight=None, *, user_features=None, item_features=None):
-        """Average per-user ROC AUC on held-out rows.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in :meth:`TripletMF.score`.
-        user_features, item_features : frame, default=None
-            Features of users and items that were not in the training rows; the items are ranked with the others.
-
-        Returns
-        -------
-        float
-            Between 0 and 1; 0.5 is chance.
-        """
-        model = self._with(user_features, item_features)
-        return super(TwoTowerRetriever, model).score(X, y, sample_weight)
-
-    def _with(self, user_features, item_features):
-        """Return this estimator, or one that also knows the ids of tables of features, without training on them."""
-        from skrec.preprocessing._side_table import table_ids
-
-        check_is_fitted(self)
-        if user_features is None and item_features is None:
-            return self
-        ids = [self.user_ids_[:0], self.item_ids_[:0]]
-        if user_features is not None:
-            ids[0] = table_ids(user_features, "user_features", id_column=self.user)
-        if item_features is not None:
-            ids[1] = table_ids(item_features, "item_features", id_column=self.item)
-        nothing = csr_array((len(ids[0]), len(ids[1])), dtype=np.int8)
-        merged, _ = merge_interactions(self._stored_interactions(), Interactions(nothing, None, *ids))
-        model = copy.copy(self)
-        towers = self._start(merged, self, user_features, item_features, learning=False)
-        model._store(merged, towers, index=self.index_ if item_features is None else None)
-        return model
+    def _restored(self, interactions, towers, new_items):
+        self._store(interactions, towers, index=None if new_items else self.index_)
 
     def _recommend_by_index(self, users, n_recommendations, exclude_seen, exclude):
         from skrec.retrieval._towers import known_rows

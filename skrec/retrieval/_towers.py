@@ -146,6 +146,7 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
         Encoded features of users and of items.
     encoders : (transformer or None, transformer or None)
     estimator : TwoTowerRetriever
+        Or an object with the same parameters, whose `n_components` may be a pair, of users and of items.
     seed : int
     old : Towers or None
     places : (ndarray of shape (n_users,), ndarray of shape (n_items,))
@@ -158,21 +159,23 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
     ValueError
         When a parameter of the estimator no longer fits the old towers.
     """
-    width, (n_users, n_items) = estimator.n_components, interactions.matrix.shape
+    n_users, n_items = interactions.matrix.shape
+    n_components = estimator.n_components
+    widths = n_components if isinstance(n_components, tuple) else (n_components, n_components)
     rng = np.random.default_rng([seed, 2, n_users, n_items] if old is not None else [seed, 2])
     audience_weight = _audience_weight(estimator, interactions.matrix, old)
     n_inputs = [None if matrix is None else matrix.shape[1] for matrix in inputs]
     wanted = {
-        "user_table": (n_users if estimator.user_embedding else None, places[0]),
-        "item_table": (n_items if estimator.item_embedding else None, places[1]),
-        "history_table": (n_items if estimator.history_weight > 0 else None, places[1]),
-        "audience_table": (n_users if audience_weight > 0 else None, places[0]),
-        "user_input_table": (n_inputs[0], None),
-        "item_input_table": (n_inputs[1], None),
-        "component_table": (1 if estimator.similarity == "gmf" else None, None),
+        "user_table": (n_users if estimator.user_embedding else None, widths[0], places[0]),
+        "item_table": (n_items if estimator.item_embedding else None, widths[1], places[1]),
+        "history_table": (n_items if estimator.history_weight > 0 else None, widths[0], places[1]),
+        "audience_table": (n_users if audience_weight > 0 else None, widths[1], places[0]),
+        "user_input_table": (n_inputs[0], widths[0], None),
+        "item_input_table": (n_inputs[1], widths[1], None),
+        "component_table": (1 if estimator.similarity == "gmf" else None, widths[0], None),
     }
     tables = {}
-    for name, (n, rows) in wanted.items():
+    for name, (n, width, rows) in wanted.items():
         before = None if old is None else getattr(old, name)
         if old is not None and (
             (n is None) != (before is None) or (n is not None and before.weights.shape[1] != width)
@@ -188,7 +191,7 @@ def start_towers(interactions, inputs, encoders, estimator, seed, old, places=(N
             tables[name] = make_parameter(n, width, spread, rng) if before is None else _grow(before, rows, rng)
     if old is None:
         hidden = tuple(estimator.hidden_layers)
-        layers = [make_layers([width, *hidden, width] if hidden else [], rng) for _ in range(2)]
+        layers = [make_layers([width, *hidden, width] if hidden else [], rng) for width in widths]
     else:
         layers = [copy_layers(old.user_layers), copy_layers(old.item_layers)]
         widths = tuple(weights.weights.shape[1] for weights, _ in layers[0][:-1])

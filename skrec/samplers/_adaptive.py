@@ -62,6 +62,8 @@ class AdaptiveOversamplingSampler(BaseSampler):
     # Coordinates of the model in training.
     _n_rows = 1
 
+    _reads_model = True
+
     def __init__(self, scale=0.05, exclude_positives=True, exclude_explicit=True):
         self.scale = scale
         self.exclude_positives = exclude_positives

@@ -70,6 +70,8 @@ class RankBandSampler(ListSampler):
     60
     """
 
+    _reads_model = True
+
     def __init__(self, first=101, last=500, n_kept=32, n_scored=1024, exclude_positives=True, exclude_explicit=True):
         self.first = first
         self.last = last

@@ -36,6 +36,8 @@ class BaseSampler(BaseEstimator):
     _max_blocks: int | None = None
     # Numbers of candidates that a draw holds at once.
     _scratch_size = 0
+    # Whether what is drawn depends on the vectors of the model in training.
+    _reads_model = False
 
     def fit(self, X, y=None, *, user_ids=None, item_ids=None):
         """Learn the tables that the draws need.

@@ -44,6 +44,8 @@ class DynamicSampler(BaseSampler):
     2
     """
 
+    _reads_model = True
+
     def __init__(self, n_candidates=5, top_m=1, exclude_positives=True, exclude_explicit=True):
         self.n_candidates = n_candidates
         self.top_m = top_m
@@ -105,6 +107,8 @@ class WARPSampler(BaseSampler):
     >>> TripletMF(sampler=WARPSampler(max_sampled=20)).get_params()["sampler__max_sampled"]
     20
     """
+
+    _reads_model = True
 
     def __init__(self, max_sampled=10, exclude_positives=True, exclude_explicit=True):
         self.max_sampled = max_sampled

@@ -52,6 +52,8 @@ class HardnessAdaptiveSampler(BaseSampler):
     0.2
     """
 
+    _reads_model = True
+
     def __init__(self, n_candidates=5, alpha=0.1, beta=0.4, p=-2.0, exclude_positives=True, exclude_explicit=True):
         self.n_candidates = n_candidates
         self.alpha = alpha

@@ -27,6 +27,8 @@ class MemorySampler(BaseSampler):
     epochs, so that a new item has a history too.
     """
 
+    _reads_model = True
+
     def _check_parameters(self):
         super()._check_parameters()
         most = np.iinfo(np.uint16).max

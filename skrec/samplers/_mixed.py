@@ -51,6 +51,10 @@ class Mixture(BaseSampler):
         return max(part._scratch_size for part in self._parts)
 
     @property
+    def _reads_model(self):
+        return any(part._reads_model for part in self._parts)
+
+    @property
     def _in_python(self):
         return any(part._in_python for part in self._parts)
 
