@@ -25,6 +25,8 @@ from skrec.samplers import MixedSampler, PopularitySampler, RejectedSampler, Uni
 from skrec.utils._sklearn_compat import fit_context
 from skrec.utils._validation import check_interactions
 
+pytestmark = pytest.mark.slow
+
 LOG = []  # the positives that each Recorder was fitted on
 OWN = ["retriever_score", "retriever_rank", "item_popularity", "user_activity"]
 

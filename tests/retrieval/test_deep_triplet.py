@@ -27,6 +27,8 @@ from skrec.samplers import (
     WARPSampler,
 )
 
+pytestmark = pytest.mark.slow
+
 N_USERS, N_ITEMS = 6, 8
 USERS = pd.DataFrame({"age": np.linspace(-1, 1, N_USERS), "sex": list("mfmfmf")}, index=np.arange(N_USERS))
 ITEMS = pd.DataFrame({"price": np.linspace(2, -1, N_ITEMS) ** 2, "kind": list("abcabcab")}, index=np.arange(N_ITEMS))
