@@ -144,8 +144,8 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
     An id whose embedding was never trained, as one that only has features, stands with the mean of the others'
     embeddings.
 
-    The defaults were chosen on five positives, or a tenth, of each user of MovieLens 100K, held out of ``ua.base``; the guide gives
-    the settings of the notebook that the model comes from.
+    The defaults were chosen on five positives, or a tenth, of each user of MovieLens 100K, held out of ``ua.base``; the
+    guide gives the settings of the notebook that the model comes from.
 
     References
     ----------
