@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._kernels import _block
+from skrec._kernels import _block, _dense
 from skrec.utils._threads import split, work
 
 _DECAY_1, _DECAY_2 = 0.9, 0.99
@@ -104,9 +104,10 @@ def forward(layers, inputs, *, dropout=0.0, rng=None):
     for place, (weights, offsets) in enumerate(layers):
         activations.append(out)
         out = out @ weights.weights
-        out += offsets.weights
-        if place + 1 < len(layers):
-            np.maximum(out, 0, out=out)
+        if place + 1 == len(layers):
+            out += offsets.weights
+        else:
+            _dense.activate(out, offsets.weights[0])
             if rng is not None and dropout:
                 drop_out(out, dropout, rng)
     return out, activations
@@ -114,8 +115,7 @@ def forward(layers, inputs, *, dropout=0.0, rng=None):
 
 def drop_out(values, share, rng):
     """Set a share of the numbers to 0, at random and in place; the others grow to the same mean."""
-    values *= rng.random(values.shape, dtype=np.float32) >= share
-    values *= np.float32(1 / (1 - share))
+    _dense.drop_out(values, share, *rng.integers(2**32, size=2, dtype=np.uint32))
 
 
 def backward(layers, activations, gradient, *, dropout=0.0):
@@ -145,10 +145,7 @@ def backward(layers, activations, gradient, *, dropout=0.0):
         changes += [(weights, inputs.T @ gradient), (offsets, gradient.sum(axis=0, keepdims=True))]
         gradient = gradient @ weights.weights.T
         if place > 0:
-            # What was dropped is 0 too.
-            gradient *= inputs > 0
-            if dropout:
-                gradient *= np.float32(1 / (1 - dropout))
+            _dense.deactivate(gradient, inputs, np.float32(1 / (1 - dropout)))
     return gradient, changes
 
 

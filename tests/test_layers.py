@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
-from skrec._layers import backward, copy_layers, forward, make_layers, make_parameter, step_layers, step_rows
+from skrec._layers import backward, copy_layers, drop_out, forward, make_layers, make_parameter, step_layers, step_rows
 
 
 def loss_of(layers, inputs, target, dropout):
@@ -15,7 +16,9 @@ def loss_of(layers, inputs, target, dropout):
         if place + 1 < len(layers):
             out = np.maximum(out, 0)
             if dropout:
-                out = out * (rng.random(out.shape, dtype=np.float32) >= dropout) / (1 - dropout)
+                factors = np.ones(out.shape, np.float32)
+                drop_out(factors, dropout, rng)
+                out = out * factors
     return (out * target).sum()
 
 
@@ -48,6 +51,23 @@ def test_gradients_are_those_by_differences(widths, dropout):
                 ends.append(loss_of(exact, wide, target, dropout))
             array[:] = start
             assert (direction * gradient).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-3, abs=1e-3)
+
+
+def test_what_is_dropped_is_a_random_share_of_every_row_and_column_anew_each_time():
+    rng = np.random.default_rng(0)
+    masks = [np.ones((3000, 200), np.float32) for _ in range(2)]
+    for mask in masks:
+        drop_out(mask, 0.3, rng)
+    for mask in masks:
+        assert set(np.unique(mask)) == {0.0, np.float32(1 / 0.7)}
+        dropped = mask == 0
+        for axis in (0, 1):
+            n, counts = dropped.shape[axis], dropped.sum(axis=axis)
+            statistic = ((counts - 0.3 * n) ** 2 / (0.3 * 0.7 * n)).sum()
+            assert 1e-4 < chi2.sf(statistic, len(counts)) < 1 - 1e-4
+        for one, other in ((dropped[:, :-1], dropped[:, 1:]), (dropped[:-1], dropped[1:])):
+            assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 6e-3
+    assert abs(np.corrcoef(masks[0].ravel(), masks[1].ravel())[0, 1]) < 6e-3
 
 
 def test_dropout_keeps_the_mean_and_only_where_random_numbers_are_given():

@@ -11,17 +11,18 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, check_random_state, check_scalar, indexable
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skrec.base import BaseRecommender
-from skrec.compose._candidates import RETRIEVER, FirstStage, Pairs, Tables, best_unseen
+from skrec.compose._candidates import RETRIEVER, FirstStage, Pairs, best_unseen
+from skrec.compose._job import Job, is_in, pair_keys, select
 from skrec.exceptions import NoRankerWarning
 from skrec.utils._ids import encode_ids
-from skrec.utils._sklearn_compat import HasMethods, Interval, check_sample_weight, fit_context, take_rows
-from skrec.utils._validation import Interactions, check_interactions, check_pairs, merge_interactions
+from skrec.utils._sklearn_compat import HasMethods, Interval, fit_context
+from skrec.utils._validation import Interactions, merge_interactions
 
 __all__ = ["RetrieveThenRank"]
 
@@ -231,7 +232,7 @@ class RetrieveThenRank(BaseRecommender):
             When there is nothing that the ranker could learn from. The ranking is then that of the retriever.
         """
         tables = {"user_features": user_features, "item_features": item_features}
-        job = _Job(self, X, y, sample_weight, tables, fit_params)
+        job = Job(self, X, y, sample_weight, tables, fit_params)
         parts, ranker, rng = self._new_parts()
         ranker = self._fit_ranker(ranker, self._cross_data(job, parts, rng), "fit")
         for name, part in parts.items():
@@ -258,15 +259,15 @@ class RetrieveThenRank(BaseRecommender):
         tables = {"user_features": user_features, "item_features": item_features}
         if not hasattr(self, "retriever_"):
             return self.fit(X, y, sample_weight, **tables, **fit_params)
-        job = _Job(self, X, y, sample_weight, tables, fit_params, method="partial_fit")
+        job = Job(self, X, y, sample_weight, tables, fit_params, method="partial_fit")
         old, rng = self.interactions_, np.random.default_rng([self._seed, self.interactions_.nnz])
         shape = job.merged.matrix.shape
         old = csr_array((old.data, old.indices, np.pad(old.indptr, (0, shape[0] - old.shape[0]), mode="edge")), shape)
         ranker = self.ranker_
         if hasattr(self._ranker(), "partial_fit"):
             stage = FirstStage(self._stage.parts, old, job.merged.user_ids, job.merged.item_ids)
-            is_new = ~_is_in(_keys(job.batch.matrix), _keys(old))
-            held = _select(job.batch.matrix, is_new)
+            is_new = ~is_in(pair_keys(job.batch.matrix), pair_keys(old))
+            held = select(job.batch.matrix, is_new)
             data = self._gather(list(self._ranking_rows(stage, held, job.tables, rng)), job.merged)
             if data is not None:
                 fresh = ranker is None
@@ -304,7 +305,7 @@ class RetrieveThenRank(BaseRecommender):
         model = clone(self)
         model._validate_params()
         parts, _, rng = model._new_parts()
-        return model._cross_data(_Job(model, X, y, sample_weight, tables, fit_params), parts, rng)
+        return model._cross_data(Job(model, X, y, sample_weight, tables, fit_params), parts, rng)
 
     # --- the rows that the ranker learns from
 
@@ -315,9 +316,9 @@ class RetrieveThenRank(BaseRecommender):
             fitted = {name: clone(part) for name, part in parts.items()}
             for name, part in fitted.items():
                 job.train(part, name, only=trained)
-            stage = FirstStage(fitted, _select(merged.matrix, trained), merged.user_ids, merged.item_ids)
+            stage = FirstStage(fitted, select(merged.matrix, trained), merged.user_ids, merged.item_ids)
             pieces += (
-                (*piece, fold) for piece in self._ranking_rows(stage, _select(merged.matrix, held), job.tables, rng)
+                (*piece, fold) for piece in self._ranking_rows(stage, select(merged.matrix, held), job.tables, rng)
             )
         return self._gather(pieces, merged)
 
@@ -411,7 +412,7 @@ class RetrieveThenRank(BaseRecommender):
         sizes = [len(frame) for frame in frames]
         weight = None
         if merged.weight is not None:
-            known = _keys(merged.matrix)
+            known = pair_keys(merged.matrix)
             keys = np.concatenate(users).astype(np.int64) * merged.matrix.shape[1] + np.concatenate(items)
             at = np.searchsorted(known, keys).clip(max=len(known) - 1)
             weight = np.where(known[at] == keys, merged.weight[at], merged.weight.mean())
@@ -457,6 +458,8 @@ class RetrieveThenRank(BaseRecommender):
         """Return the ranker to clone."""
         if self.ranker is not None:
             return self.ranker
+        from skrec.compose._default_ranker import default_ranker
+
         return default_ranker(self._names())
 
     def _new_parts(self):
@@ -749,97 +752,3 @@ class RetrieveThenRank(BaseRecommender):
         tables = tuple(given.get(name) for name in _TABLES)
         tables = self._tables.updated((merged.user_ids, merged.item_ids), tables, (self.user, self.item))
         return copy.copy(self)._store(merged, parts, self.ranker_, tables, self._given)
-
-
-class _NotIds:
-    """Chooses the columns of numbers, flags and categories that are not ids; a class, so that it can be pickled."""
-
-    def __init__(self, ids):
-        self.ids = ids
-
-    def __call__(self, frame):
-        return frame.select_dtypes(["number", "bool", "category"]).columns.difference(self.ids, sort=False).tolist()
-
-
-def default_ranker(ids):
-    """Return gradient boosted trees, set for the many rows and few positives that candidates make."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    choose = ColumnTransformer([("columns", "passthrough", _NotIds(ids))], verbose_feature_names_out=False)
-    trees = HistGradientBoostingClassifier(
-        learning_rate=0.05, max_iter=150, max_leaf_nodes=8, min_samples_leaf=100, categorical_features="from_dtype"
-    )
-    return Pipeline([("columns", choose.set_output(transform="pandas")), ("trees", trees)])
-
-
-class _Job:
-    """The rows of a call, and what each part is to be given of them."""
-
-    def __init__(self, estimator, X, y, sample_weight, tables, params, method="fit"):
-        keys = estimator.user, estimator.item
-        first = method == "fit"
-        self.method, self.y = method, y
-        new = check_interactions(estimator, X, y, sample_weight, user=keys[0], item=keys[1], reset=first)
-        self.merged = self.batch = new
-        if not first:
-            self.merged, self.batch = merge_interactions(estimator._stored_interactions(), new)
-        self.X, self.y = indexable(X, y)
-        ids = self.merged.user_ids, self.merged.item_ids
-        codes = check_pairs(estimator, X, user=keys[0], item=keys[1], user_ids=ids[0], item_ids=ids[1])
-        known = _keys(self.merged.matrix)
-        keys_of_rows = codes[0] * np.int64(len(ids[1])) + codes[1]
-        self._entry = np.searchsorted(known, keys_of_rows).clip(max=len(known) - 1)
-        # Rows of weight 0 may have ids that no other row has, or pairs.
-        self._entry[(codes[0] < 0) | (codes[1] < 0) | (known[self._entry] != keys_of_rows)] = -1
-        self.sample_weight = None if sample_weight is None else check_sample_weight(sample_weight, codes[0])
-        old = Tables(estimator._names(), ids) if first else estimator._tables
-        self.tables = old.updated(ids, tuple(tables.values()), keys, first=first)
-        self._params = self._route(estimator, {k: t for k, t in tables.items() if t is not None}, params)
-        self.given = {name: [k for k in given if k in tables] for name, given in self._params.items()}
-
-    def _route(self, estimator, tables, params):
-        parts = estimator._parts()
-        if not sklearn.get_config()["enable_metadata_routing"]:
-            return {
-                name: {key: table for key, table in tables.items() if has_fit_parameter(part, key)} | params
-                for name, part in parts.items()
-            }
-        routed = process_routing(estimator, self.method, **tables, **params)
-        return {name: dict(getattr(routed[name], self.method)) for name in parts}
-
-    def entries_of(self, rows):
-        """Mark the entries of the matrix that some rows belong to."""
-        marked = np.zeros(self.merged.matrix.nnz + 1, dtype=bool)
-        marked[self._entry[rows]] = True
-        return marked[:-1]
-
-    def train(self, part, name, only=None):
-        """Let a recommender learn from the rows, or from those of some entries."""
-        X, y, weight = self.X, self.y, self.sample_weight
-        if only is not None:
-            chosen = np.flatnonzero(np.append(only, False)[self._entry])
-            X = take_rows(X, chosen)
-            y = None if y is None else take_rows(y, chosen)
-            weight = None if weight is None else weight[chosen]
-        weights = {} if weight is None else {"sample_weight": weight}
-        return getattr(part, self.method)(X, y, **self._params[name], **weights)
-
-
-def _keys(matrix):
-    """Return ``user * n_items + item`` of the entries of a matrix."""
-    rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
-    return rows * matrix.shape[1] + matrix.indices
-
-
-def _is_in(keys, ordered):
-    """Whether each key is among some in ascending order."""
-    if not len(ordered):
-        return np.zeros(len(keys), dtype=bool)
-    return ordered[np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)] == keys
-
-
-def _select(matrix, kept):
-    """Return the matrix of the entries marked in `kept`."""
-    indptr = np.append(0, np.cumsum(kept))[matrix.indptr].astype(matrix.indptr.dtype)
-    return csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
