@@ -224,6 +224,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
 
     def _train(self, X, y, interactions, old, *, max_iter, past=None):
         """Train on `interactions`, from the vectors of `old`; the curve goes on where that of `past` ended."""
+        from skrec._epochs import FitTask, run_epochs
         from skrec.baselines._als_solver import ALSSolver, select_positives
 
         if old is None:
@@ -238,43 +239,39 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         l2 = float(self.l2 * noise / (1 + noise) / (1 + self.unobserved_weight))
         losses = [*getattr(past, "loss_curve_", [])]
 
-        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with ALSSolver(positives, user_factors, item_factors, alpha=alpha, l2=l2, n_jobs=self.n_jobs) as solver:
+        def attributes():
+            return {
+                **self._interaction_attributes(interactions),
+                "user_factors_": user_factors,
+                "item_factors_": item_factors,
+                "alpha_": alpha,
+                "l2_": l2,
+                "loss_curve_": losses,
+                "n_iter_": len(losses),
+                "_item_energy": energy,
+                "_mean_weight": mean_weight,
+                "_seed": seed,
+            }
 
-            def attributes():
-                return {
-                    **self._interaction_attributes(interactions),
-                    "user_factors_": user_factors,
-                    "item_factors_": item_factors,
-                    "alpha_": alpha,
-                    "l2_": l2,
-                    "loss_curve_": losses,
-                    "n_iter_": len(losses),
-                    "_item_energy": energy,
-                    "_mean_weight": mean_weight,
-                    "_seed": seed,
-                }
+        def copied_attributes():
+            # Training goes on, and a callback may keep the model of an epoch.
+            kept = {name: value.copy() for name, value in attributes().items() if name.endswith("factors_")}
+            return {**attributes(), **kept, "loss_curve_": losses.copy()}
 
-            def copied_attributes():
-                # Training goes on, and a callback may keep the model of an epoch.
-                kept = {name: value.copy() for name, value in attributes().items() if name.endswith("factors_")}
-                return {**attributes(), **kept, "loss_curve_": losses.copy()}
+        def run(epoch):
+            nonlocal energy
+            loss, energy = solver.run_epoch()
+            self._check_finite(loss)
+            losses.append(loss)
+            return f"loss {loss:.4f}"
 
-            energy = solver.align("item")
-            for epoch in range(max_iter):
-                task = context.subcontext(task_name="epoch")
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                loss, energy = solver.run_epoch()
-                self._check_finite(loss)
-                losses.append(loss)
-                if self.verbose:
-                    print(f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {loss:.4f}")
-                if task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=copied_attributes):
-                    break
-        for name, value in attributes().items():
-            setattr(self, name, value)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        task = FitTask(self, X, y, max_iter)
+        with task.whole():
+            with ALSSolver(positives, user_factors, item_factors, alpha=alpha, l2=l2, n_jobs=self.n_jobs) as solver:
+                energy = solver.align("item")
+                run_epochs(self, task, max_iter, run, copied_attributes)
+            for name, value in attributes().items():
+                setattr(self, name, value)
 
     def _start_factors(self, interactions, seed, old):
         """Draw small vectors for all ids; put those that `old` knows in place of theirs."""

@@ -1,14 +1,12 @@
 """Matrix factorisation trained on (user, positive, negative) triplets."""
 
 import copy
-import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skrec._factors import FactorRecommender
@@ -303,6 +301,7 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
 
     def _train(self, X, y, interactions, batch, parameters, seed, *, max_iter, going_on=False, early_stopping=False):
         """Train `parameters` on the entries of `batch`, then set the fitted attributes."""
+        from skrec._epochs import FitTask, run_epochs, store_curves
         from skrec._holdout import hold_out, kinds_and_weights, scale_weights
         from skrec.matrix_factorization._engine import TripletEngine
 
@@ -335,12 +334,8 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
             n_jobs=self.n_jobs,
             kept=None if positives is None else positives._kept(),
         )
-        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         past = self if going_on else None
         losses, zeros = [*getattr(past, "loss_curve_", [])], [*getattr(past, "zero_gradient_share_", [])]
-        aucs = []
-        best, best_auc, stale, stopped = None, -np.inf, 0, False
 
         def attributes():
             # Copies: training goes on, and a callback may keep the model of an epoch.
@@ -351,48 +346,27 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
             drawn_by["_parameters"] = None  # those of an earlier fit are not this epoch's
             return {**self._interaction_attributes(interactions), **learnt, **curves, **drawn_by}
 
-        with engine.threads() or nullcontext() as pool:
-            for epoch in range(max_iter):
-                task = context.subcontext(task_name="epoch")
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                statistics = engine.run_epoch(pool)
-                self._check_finite(statistics, parameters, epoch)
-                losses.append(statistics.loss)
-                zeros.append(statistics.zero_gradient_share)
-                if validation is not None:
-                    aucs.append(validation.auc(*parameters.scoring()))
-                    if aucs[-1] > best_auc + self.tol:
-                        best_auc, best, stale = aucs[-1], parameters.copy(), 0
-                    else:
-                        stale += 1
-                        stopped = stale >= self.n_iter_no_change
-                self._report(epoch, max_iter, statistics, aucs)
-                asked = task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
-                if stopped or asked:
-                    stopped = True
-                    break
-        if early_stopping and not stopped:
-            warnings.warn(
-                f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if best is not None:
-            parameters = best
+        def run(epoch):
+            statistics = engine.run_epoch(pool)
+            self._check_finite(statistics, parameters, epoch)
+            losses.append(statistics.loss)
+            zeros.append(statistics.zero_gradient_share)
+            return f"loss {losses[-1]:.4f}, zero-gradient triplets {zeros[-1]:.1%}"
 
-        parameters = parameters.finish()
-        self._store_interactions(interactions)
-        for name, value in parameters.fitted().items():
-            setattr(self, name, value)
-        self._parameters = parameters
-        self._seed, self._epoch = seed, engine.epoch
-        self.loss_, self.sampler_, self.positive_sampler_ = loss, sampler, positives
-        self.loss_curve_, self.zero_gradient_share_, self.n_iter_ = losses, zeros, len(losses)
-        if early_stopping:
-            self.validation_scores_ = aucs
-        elif hasattr(self, "validation_scores_") and not going_on:
-            del self.validation_scores_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        judge = None if validation is None else lambda: validation.auc(*parameters.scoring())
+        task = FitTask(self, X, y, max_iter)
+        with task.whole():
+            with engine.threads() or nullcontext() as pool:
+                aucs, best = run_epochs(self, task, max_iter, run, attributes, judge=judge, keep=parameters.copy)
+            parameters = (best or parameters).finish()
+            self._store_interactions(interactions)
+            for name, value in parameters.fitted().items():
+                setattr(self, name, value)
+            self._parameters = parameters
+            self._seed, self._epoch = seed, engine.epoch
+            self.loss_, self.sampler_, self.positive_sampler_ = loss, sampler, positives
+            self.zero_gradient_share_ = zeros
+            store_curves(self, losses, aucs if early_stopping else None, going_on=going_on)
 
     def _resolve_loss(self):
         if isinstance(self.loss, str):
@@ -426,14 +400,6 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
             raise DivergenceError(
                 f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
                 "loss or vectors are no longer finite. Lower learning_rate (or raise l2)."
-            )
-
-    def _report(self, epoch, max_iter, statistics, aucs):
-        if self.verbose:
-            auc = f", validation AUC {aucs[-1]:.4f}" if aucs else ""
-            print(
-                f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {statistics.loss:.4f}, "
-                f"zero-gradient triplets {statistics.zero_gradient_share:.1%}{auc}"
             )
 
     def _score_users(self, user_codes):

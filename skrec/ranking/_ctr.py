@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
@@ -307,6 +307,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def _train(self, X, y, sample_weight, classes, *, old, max_iter, stream=False):
+        from skrec._epochs import FitTask, run_epochs, store_curves
         from skrec.ranking._engine import PointwiseEngine
         from skrec.ranking._rows import distinct_rows
         from skrec.utils._threads import blas_threads
@@ -357,10 +358,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self._stops_early(len(order)) and max_iter and not stream:
             training, validation = hold_out(clicks, others, self.validation_fraction, seed)
         past = old if going_on else None
-        losses, scores = [*getattr(past, "loss_curve_", [])], []
-        best, best_score, stale, stopped = None, -np.inf, 0, False
-        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        losses = [*getattr(past, "loss_curve_", [])]
 
         def attributes():
             return {
@@ -381,44 +379,28 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         first = 0 if old is None else old._epoch
         batch_size = self._rows_of_a_batch(len(training))
-        with blas_threads(1), engine.threads() or nullcontext() as pool:
-            for epoch in range(max_iter):
-                task = context.subcontext(task_name="epoch")
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-                rng = np.random.default_rng([seed, 2, first + epoch])
-                some, targets, weights = self._draw(training, clicks, others, rng)
-                total = engine.run_epoch(rows, order[some], targets, weights, batch_size, rng, pool)
-                losses.append(total / weights.sum(dtype=np.float64))
-                self._check_finite(losses[-1], model, epoch)
-                if validation is not None:
-                    logits = engine.decision(rows, order[validation], pool) + self._shift()
-                    scores.append(self._validate(logits, clicks[validation], others[validation]))
-                    if scores[-1] > best_score + self.tol:
-                        best_score, best, stale = scores[-1], model.copy(), 0
-                    else:
-                        stale += 1
-                        stopped = stale >= self.n_iter_no_change
-                self._report(epoch, max_iter, losses[-1], scores)
-                asked = task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
-                if stopped or asked:
-                    stopped = True
-                    break
-        if validation is not None and not stopped:
-            warnings.warn(
-                f"The validation {self.monitor} had not stopped improving when max_iter={max_iter} epochs were over; "
-                "raise max_iter or learning_rate.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        for name, value in self._learnt(classes, encoder, best or model, shape, seed, position).items():
-            setattr(self, name, value)
-        self._epoch = first + len(losses) - len(getattr(past, "loss_curve_", []))
-        self.loss_curve_, self.n_iter_ = losses, len(losses)
-        if validation is not None:
-            self.validation_scores_ = scores
-        elif hasattr(self, "validation_scores_") and not going_on:
-            del self.validation_scores_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+
+        def run(epoch):
+            rng = np.random.default_rng([seed, 2, first + epoch])
+            some, targets, weights = self._draw(training, clicks, others, rng)
+            total = engine.run_epoch(rows, order[some], targets, weights, batch_size, rng, pool)
+            losses.append(total / weights.sum(dtype=np.float64))
+            self._check_finite(losses[-1], model, epoch)
+            return f"loss {losses[-1]:.4f}"
+
+        def validate():
+            logits = engine.decision(rows, order[validation], pool) + self._shift()
+            return self._validate(logits, clicks[validation], others[validation])
+
+        judging = {} if validation is None else {"judge": validate, "keep": model.copy, "measure": self.monitor}
+        task = FitTask(self, X, y, max_iter)
+        with task.whole():
+            with blas_threads(1), engine.threads() or nullcontext() as pool:
+                scores, best = run_epochs(self, task, max_iter, run, attributes, **judging)
+            for name, value in self._learnt(classes, encoder, best or model, shape, seed, position).items():
+                setattr(self, name, value)
+            self._epoch = first + len(losses) - len(getattr(past, "loss_curve_", []))
+            store_curves(self, losses, scores if judging else None, going_on=going_on)
 
     def decision_function(self, X):
         """Return the log-odds of the positive class.
@@ -729,11 +711,6 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
                 "loss or weights are no longer finite. Lower learning_rate (or raise l2)."
             )
-
-    def _report(self, epoch, max_iter, loss, scores):
-        if self.verbose:
-            also = f", validation {self.monitor} {abs(scores[-1]):.4f}" if scores else ""
-            print(f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {loss:.4f}{also}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,13 +1,11 @@
 """The deep triplet model."""
 
-import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender
@@ -334,6 +332,7 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
 
     def _train(self, X, y, interactions, batch, match, max_iter, *, going_on=False, early_stopping=False, decay=True):
         """Train `match` on the entries of `batch`, then set the fitted attributes."""
+        from skrec._epochs import FitTask, run_epochs, store_curves
         from skrec._holdout import hold_out, kinds_and_weights
         from skrec.retrieval._deep_engine import MatchEngine
         from skrec.utils._threads import blas_threads
@@ -363,9 +362,6 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
         )
         losses = [*getattr(self, "loss_curve_", [])] if going_on else []
         n_steps, first_epoch = engine.n_steps(), match.towers.epoch
-        best, best_auc, stale, stopped, aucs = None, -np.inf, 0, False, []
-        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
 
         def attributes():
             # Copies: training goes on, and a callback may keep the model of an epoch.
@@ -377,50 +373,30 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
                 "n_iter_": len(losses),
             }
 
-        with blas_threads(1), engine.threads() or nullcontext() as pool:
-            for epoch in range(max_iter):
-                task = context.subcontext(task_name="epoch")
-                task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        def run(epoch):
+            nonlocal match
 
-                def rate(step, epoch=epoch):
-                    done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
-                    return self.learning_rate * (1 - done)
+            def rate(step):
+                done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
+                return self.learning_rate * (1 - done)
 
-                with np.errstate(over="ignore", invalid="ignore"):
-                    losses.append(engine.run_epoch(first_epoch + epoch, rate, pool))
-                self._check_finite(losses[-1], match.parameters(), epoch)
-                match = match._replace(towers=match.towers._replace(epoch=first_epoch + epoch + 1))
-                if validation is not None:
-                    aucs.append(validation.auc_of(match.scorer(settings).users))
-                    if aucs[-1] > best_auc + self.tol:
-                        best_auc, best, stale = aucs[-1], match.copy(), 0
-                    else:
-                        stale += 1
-                        stopped = stale >= self.n_iter_no_change
-                if self.verbose:
-                    also = f", validation AUC {aucs[-1]:.4f}" if aucs else ""
-                    print(f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {losses[-1]:.4f}{also}")
-                asked = task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
-                if stopped or asked:
-                    stopped = True
-                    break
-        if early_stopping and not stopped:
-            warnings.warn(
-                f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if early_stopping:
-            # All that was given is history when recommending.
-            match = (best or match).with_history(interactions.matrix, settings)
-        self._store(interactions, match, settings)
-        self.loss_, self.sampler_ = loss, engine.sampler
-        self.loss_curve_, self.n_iter_ = losses, len(losses)
-        if early_stopping:
-            self.validation_scores_ = aucs
-        elif hasattr(self, "validation_scores_") and not going_on:
-            del self.validation_scores_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+            with np.errstate(over="ignore", invalid="ignore"):
+                losses.append(engine.run_epoch(first_epoch + epoch, rate, pool))
+            self._check_finite(losses[-1], match.parameters(), epoch)
+            match = match._replace(towers=match.towers._replace(epoch=first_epoch + epoch + 1))
+            return f"loss {losses[-1]:.4f}"
+
+        judge = None if validation is None else lambda: validation.auc_of(match.scorer(settings).users)
+        task = FitTask(self, X, y, max_iter)
+        with task.whole():
+            with blas_threads(1), engine.threads() or nullcontext() as pool:
+                aucs, best = run_epochs(self, task, max_iter, run, attributes, judge=judge, keep=lambda: match.copy())
+            if early_stopping:
+                # All that was given is history when recommending.
+                match = (best or match).with_history(interactions.matrix, settings)
+            self._store(interactions, match, settings)
+            self.loss_, self.sampler_ = loss, engine.sampler
+            store_curves(self, losses, aucs if early_stopping else None, going_on=going_on)
 
     def _resolve_loss(self):
         loss = _LOSSES[self.loss]() if isinstance(self.loss, str) else clone(self.loss)

@@ -1,6 +1,5 @@
 """The two-tower retriever."""
 
-import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
 
@@ -8,7 +7,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -372,7 +370,9 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
         placed = interactions_of(merged, np.flatnonzero(np.diff(batch.matrix.indptr)))
         if self.user_embedding:
             n_epochs = _FOLD_IN_EPOCHS[self.history_weight > 0]
-            _, towers, _ = self._optimise(towers, merged, placed, self.loss_, self.sampler_, n_epochs, users_only=True)
+            _, towers, _ = self._optimise(
+                towers, merged, placed, self.loss_, self.sampler_, n_epochs, [], users_only=True
+            )
         self._store(merged, towers, index=self.index_)
         return self
 
@@ -380,58 +380,29 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
         return self._start_towers(interactions, old, user_features, item_features, self, learning)
 
     def _train(self, X, y, interactions, batch, towers, max_iter, *, going_on=False, early_stopping=False, decay=True):
+        from skrec._epochs import FitTask, store_curves
+
         loss, sampler = self._resolve(interactions)
         early_stopping = early_stopping and max_iter > 0
-        past = self if going_on else None
-        losses = [*getattr(past, "loss_curve_", [])]
-        context = self._init_callback_context(max_subtasks=max_iter)  # a subtask an epoch
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-
-        def attributes():
-            user_factors, item_factors = towers.embed(self)
-            factors = {"user_factors_": user_factors, "item_factors_": item_factors}
-            return {
-                **self._interaction_attributes(interactions),
-                **factors,
-                "index_": None,
-                "loss_curve_": losses.copy(),
-                "n_iter_": len(losses),
-            }
-
-        def watch(epoch, mean_loss, auc):
-            losses.append(mean_loss)
-            if self.verbose:
-                also = "" if auc is None else f", validation AUC {auc:.4f}"
-                print(f"[{type(self).__name__}] epoch {epoch + 1}/{max_iter}: loss {mean_loss:.4f}{also}")
-            return tasks[-1].call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
-
-        tasks = []
-
-        def begin():
-            tasks.append(context.subcontext(task_name="epoch"))
-            tasks[-1].call_on_fit_task_begin(estimator=self, X=X, y=y)
-
-        aucs, towers, sampler = self._optimise(
-            towers,
-            interactions,
-            batch,
-            loss,
-            sampler,
-            max_iter,
-            early_stopping=early_stopping,
-            begin=begin,
-            watch=watch,
-            decay=decay,
-        )
-        self.loss_, self.sampler_ = loss, sampler
-        self.engine_ = "exact" if sampler is None else "sampled"
-        self.loss_curve_, self.n_iter_ = losses, len(losses)
-        if early_stopping:
-            self.validation_scores_ = aucs
-        elif hasattr(self, "validation_scores_") and not going_on:
-            del self.validation_scores_
-        self._store(interactions, towers)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        losses = [*getattr(self, "loss_curve_", [])] if going_on else []
+        task = FitTask(self, X, y, max_iter)
+        with task.whole():
+            aucs, towers, sampler = self._optimise(
+                towers,
+                interactions,
+                batch,
+                loss,
+                sampler,
+                max_iter,
+                losses,
+                task=task,
+                early_stopping=early_stopping,
+                decay=decay,
+            )
+            self._store(interactions, towers)
+            self.loss_, self.sampler_ = loss, sampler
+            self.engine_ = "exact" if sampler is None else "sampled"
+            store_curves(self, losses, aucs if early_stopping else None, going_on=going_on)
 
     def _optimise(
         self,
@@ -441,14 +412,18 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
         loss,
         sampler,
         max_iter,
+        losses,
         *,
+        task=None,
         early_stopping=False,
         users_only=False,
         decay=True,
-        begin=lambda: None,
-        watch=lambda epoch, mean_loss, auc: False,
     ):
-        """Train towers in place on `batch`; return the validation AUCs, the towers to keep and the fitted sampler."""
+        """Train towers in place on `batch`, with `losses` growing.
+
+        Return the validation AUCs, the towers to keep and the fitted sampler.
+        """
+        from skrec._epochs import run_epochs
         from skrec._holdout import hold_out
         from skrec.retrieval._engine import BlockEngine
         from skrec.retrieval._towers import make_entries
@@ -480,38 +455,38 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
             train_items=not users_only,
         )
         n_steps, first_epoch = engine.n_steps(), towers.epoch
-        best, best_auc, stale, stopped, aucs = None, -np.inf, 0, False, []
+
+        def attributes():
+            user_factors, item_factors = towers.embed(self)
+            return {
+                **self._interaction_attributes(interactions),
+                "user_factors_": user_factors,
+                "item_factors_": item_factors,
+                "index_": None,
+                "loss_curve_": losses.copy(),
+                "n_iter_": len(losses),
+            }
+
+        def run(epoch):
+            nonlocal towers
+
+            def rate(step):
+                done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
+                return self.learning_rate * (1 - done)
+
+            with np.errstate(over="ignore", invalid="ignore"):
+                losses.append(engine.run_epoch(first_epoch + epoch, rate, pool))
+            self._check_finite(losses[-1], towers.parameters(), epoch)
+            towers = towers._replace(epoch=first_epoch + epoch + 1)
+            return f"loss {losses[-1]:.4f}"
+
+        def judge():
+            user_factors, item_factors = towers.embed(self)
+            return validation.auc(user_factors, item_factors, np.zeros(len(item_factors), np.float32))
+
+        judging = {"judge": judge, "keep": lambda: towers.copy()} if early_stopping else {}
         with blas_threads(1), engine.threads() or nullcontext() as pool:
-            for epoch in range(max_iter):
-                begin()
-
-                def rate(step, epoch=epoch):
-                    done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
-                    return self.learning_rate * (1 - done)
-
-                with np.errstate(over="ignore", invalid="ignore"):
-                    mean_loss = engine.run_epoch(first_epoch + epoch, rate, pool)
-                self._check_finite(mean_loss, towers.parameters(), epoch)
-                towers = towers._replace(epoch=first_epoch + epoch + 1)
-                auc = None
-                if validation is not None:
-                    user_factors, item_factors = towers.embed(self)
-                    auc = validation.auc(user_factors, item_factors, np.zeros(len(item_factors), np.float32))
-                    aucs.append(auc)
-                    if auc > best_auc + self.tol:
-                        best_auc, best, stale = auc, towers.copy(), 0
-                    else:
-                        stale += 1
-                        stopped = stale >= self.n_iter_no_change
-                if watch(epoch, mean_loss, auc) or stopped:
-                    stopped = True
-                    break
-        if early_stopping and not stopped:
-            warnings.warn(
-                f"The validation AUC had not stopped rising when max_iter={max_iter} epochs were over; raise max_iter.",
-                ConvergenceWarning,
-                stacklevel=7,
-            )
+            aucs, best = run_epochs(self, task, max_iter, run, attributes, depth=7, **judging)
         if validation is not None:
             # All that was given is history when recommending.
             towers = (best or towers).with_history(interactions.matrix, self)
