@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 # Before anything imports numba or matplotlib. The cache is empty at the start of a run, so that no test reads
@@ -17,6 +18,23 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+
+if sys.gettrace() is not None:
+    # numba's compiler is Python and takes half the time of all tests; coverage would make it half as long again.
+    from numba.core.dispatcher import Dispatcher
+
+    def _untraced(compile_):
+        def compile_untraced(self, signature):
+            tracer = sys.gettrace()
+            sys.settrace(None)
+            try:
+                return compile_(self, signature)
+            finally:
+                sys.settrace(tracer)
+
+        return compile_untraced
+
+    Dispatcher.compile = _untraced(Dispatcher.compile)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ ALLOWED = {
     "preprocessing": {"utils", "exceptions"},
     "inspection": {"utils", "exceptions"},
     "base": {"_kernels", "utils", "metrics", "exceptions"},
+    "_epochs": set(),
     "_holdout": {"_kernels", "metrics"},
     "_factors": {"base", "utils"},
     "_layers": {"_kernels", "utils"},
@@ -32,7 +33,7 @@ ALLOWED = {
         ESTIMATORS,
         {
             *("_kernels", "utils", "samplers", "losses", "preprocessing", "base", "metrics", "exceptions"),
-            *("_holdout", "_factors", "_layers"),
+            *("_epochs", "_holdout", "_factors", "_layers"),
         },
     ),
 }

@@ -34,6 +34,7 @@ def test_selects_what_a_stable_sort_puts_first(k, n_levels, dtype):
     assert_same_selection(rng.integers(n_levels, size=(5, 257)).astype(dtype), k)
 
 
+@pytest.mark.trains
 @settings(max_examples=50, deadline=None)
 @given(
     block=arrays(

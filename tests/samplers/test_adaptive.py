@@ -189,6 +189,7 @@ def test_blocks_are_no_smaller_than_the_law_allows():
     assert AdaptiveOversamplingSampler(scale=1e-9).fit(seen)._max_blocks == 1
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(
     "parameters", [{}, {"similarity": "dot", "loss": "bpr", "item_bias": True}, {"similarity": "gmf"}]
 )

@@ -181,6 +181,7 @@ def test_warp_in_a_mixture_sees_the_score_of_the_positive():
     assert set(drawn.ravel().tolist()) == {1}
 
 
+@pytest.mark.trains
 def test_a_mixture_holds_its_shares_of_hard_and_easy_negatives():
     scores = scores_in_any_order()
     mixed = MixedSampler(

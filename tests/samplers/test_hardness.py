@@ -72,6 +72,7 @@ def test_a_user_with_every_item_has_no_negative():
     assert HardnessAdaptiveSampler().fit(np.ones((1, 5))).sample([0], 4).tolist() == [[-1] * 4]
 
 
+@pytest.mark.trains
 def test_a_larger_beta_is_harder_in_training():
     X, y = make_interactions(return_X_y=True, random_state=0)
     given = {"n_components": 8, "max_iter": 5, "random_state": 0}

@@ -134,6 +134,7 @@ def test_a_recommender_may_know_other_users_and_items_and_name_its_columns():
         assert not isinstance(given, FrozenEstimator) or (drawn[~known] == -1).all()
 
 
+@pytest.mark.trains
 def test_in_a_mixture_those_without_a_list_get_easy_negatives_and_others_by_the_ratio():
     matrix = np.zeros((2, 50), int)
     mixed = MixedSampler([("easy", UniformSampler(), 100), ("hard", RejectedSampler([[0, 7]]), 1)])
@@ -206,6 +207,7 @@ def test_a_band_of_the_whole_catalogue_is_uniform():
     assert chisquare(np.bincount(drawn[0], minlength=25)).pvalue > 1e-3
 
 
+@pytest.mark.trains
 def test_of_a_wide_band_all_items_are_as_likely_over_the_epochs():
     scores = np.random.default_rng(0).standard_normal((1, 60))
     sampler = RankBandSampler(first=1, last=30, n_kept=5).fit(np.zeros((1, 60)))
