@@ -4,9 +4,9 @@
     python benchmarks/bench_two_stages.py --search [--data ml-100k ml-1m]
 
 The retriever is ImplicitALS as chosen for each data set by bench_als.py. Behind it stand rankers that see its score and
-counts alone, further recommenders' scores (EASE and, on ML-1M, a two-tower retriever), on ML-100K features of users and
-films, and all of these. All rankers of a data set learn from one set of rows: RetrieveThenRank is fitted once a seed,
-with a panel of rankers.
+counts alone, further recommenders' scores (EASE and, on ML-1M, a two-tower retriever and a wider ImplicitALS), on
+ML-100K features of users and films, and all of these. All rankers of a data set learn from one set of rows:
+RetrieveThenRank is fitted once a seed, with a panel of rankers, on five folds and 50 negatives of each user and fold.
 
 ML-100K is the `ua` split, ratings of 4 and 5 liked, the others explicit negatives, of which the retriever makes nothing
 and the rankers learn. ML-1M is the m1 split: ids of positives and nothing else. Lists leave out what the user has a
@@ -109,12 +109,15 @@ def ml_100k():
 def ml_1m():
     X, test = common.load_ml_1m(), common.load_ml_1m("test.txt")
     retriever = ImplicitALS(**_als_settings("ml-1m-m1"))
-    scorers = [("ease", EASERecommender(300.0)), ("towers", TwoTowerRetriever(128))]
+    wide = clone(retriever).set_params(n_components=256)
+    scorers = [("ease", EASERecommender(300.0)), ("towers", TwoTowerRetriever(128)), ("wide", wide)]
+    scores = ["ease_score", "towers_score", "wide_score"]
     rankers = {
         "own score and counts, trees": trees(OWN),
         "+ EASE, logistic": logistic([*OWN, "ease_score"]),
-        "+ EASE + towers, logistic": logistic([*OWN, "ease_score", "towers_score"]),
-        "+ EASE + towers, trees": trees([*OWN, "ease_score", "towers_score"]),
+        "+ EASE + towers, logistic": logistic([*OWN, *scores[:2]]),
+        "+ EASE + towers + wide, logistic": logistic([*OWN, *scores]),
+        "+ EASE + towers + wide, trees": trees([*OWN, *scores]),
     }
     return (X, None), test, {}, retriever, scorers, rankers
 
@@ -163,7 +166,7 @@ def compare(name, options):
     values, seconds = {}, {}
     for seed in range(options.seeds):
         panel = Panel(rankers)
-        model = RetrieveThenRank(retriever, panel, scorers=scorers, cv=options.folds, random_state=seed)
+        model = RetrieveThenRank(retriever, panel, scorers=scorers, cv=options.folds, n_negatives=50, random_state=seed)
         seconds["all"], _ = common.stopwatch(model.fit, *train, **tables)
         print(f"{name}, seed {seed}: {seconds['all']:.0f} s, {model.ranker_.n_rows_:,} rows", flush=True)
         for part, fitted in [("retriever", model.retriever_), *model.scorers_]:
@@ -206,7 +209,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--folds", type=int, default=3, help="folds of the ranker's rows")
+    parser.add_argument("--folds", type=int, default=5, help="folds of the ranker's rows")
     parser.add_argument("--search", action="store_true", help="choose on a share of the training rows, test unseen")
     parser.add_argument("--quick", action="store_true", help="does it run: ML-100K, two folds")
     parser.add_argument("--output", help="JSON file, by default benchmarks/results/two-stages.json")
