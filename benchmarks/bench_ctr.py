@@ -42,19 +42,18 @@ def grid(**axes):
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-SKREC_DEEP = grid(learning_rate=[1e-3, 2e-3], l2=[1e-4, 1e-2], dropout=[0.2, 0.5])
-PEER_DEEP = grid(learning_rate=[1e-3, 2e-3], l2=[1e-5, 1e-2], dropout=[0.2, 0.5])
-SKREC_FLAT = grid(learning_rate=[5e-3, 2e-2], l2=[1e-5, 1e-4, 3e-4, 1e-3], dropout=[0.0])
-PEER_FLAT = grid(learning_rate=[1e-3, 5e-3], l2=[0.0, 1e-6, 1e-5, 1e-4], dropout=[0.0])
+SKREC_DEEP = grid(learning_rate=[1e-3, 2e-3, 4e-3], l2=[3e-4, 3e-3], dropout=[0.2, 0.5])
+PEER_DEEP = grid(learning_rate=[1e-3, 2e-3, 4e-3], l2=[1e-5, 1e-2], dropout=[0.2, 0.5])
+FLAT = grid(learning_rate=[3e-3, 5e-3, 1e-2], l2=[3e-5, 1e-4, 3e-4, 1e-3], dropout=[0.0])
 GRIDS = {
     "skrec deepfm": SKREC_DEEP,
     "skrec dcn": SKREC_DEEP,
-    "skrec fm": SKREC_FLAT,
-    "skrec ffm": SKREC_FLAT,
-    "skrec linear": SKREC_FLAT,
+    "skrec fm": FLAT,
+    "skrec ffm": FLAT,
+    "skrec linear": FLAT,
     "deepctr DeepFM": PEER_DEEP,
     "deepctr DCN": PEER_DEEP,
-    "torch FM": PEER_FLAT,
+    "torch FM": FLAT,
 }
 
 

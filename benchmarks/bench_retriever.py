@@ -24,7 +24,7 @@ SETTINGS = Path(__file__).with_name("retriever_settings.json")
 METRICS = ["recall@20", "ndcg@20", "auc"]
 # The axes of the search, in its order; the first values are where it starts.
 AXES = {
-    "temperature": [0.17, 0.13, 0.15, 0.2, 0.24],
+    "temperature": [0.17, 0.13, 0.15, 0.2, 0.25, 0.3],
     "n_components": [64, 128, 256],
     "learning_rate": [0.05, 0.02, 0.08],
     "history_weight": [0.7, 0.3, 1.0, 1.5],

@@ -47,6 +47,14 @@ def take_rows(indptr, columns, values, order, starts, taken_columns, taken_value
             taken_values[starts[r] + t] = values[source + t] if weighted else np.float32(1.0)
 
 
+@kernel(inline=False)
+def count_inputs(indptr, columns, order, counts):
+    """Add to `counts` (n_inputs,) int64 how often each input occurs in the rows `order`."""
+    for r in range(order.shape[0]):
+        for t in range(indptr[order[r]], indptr[order[r] + 1]):
+            counts[columns[t]] += 1
+
+
 @kernel
 def _mix(h):
     """Scramble 64 bits (splitmix64's finaliser)."""

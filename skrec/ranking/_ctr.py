@@ -55,9 +55,10 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         others take the mean: its penalties then mean the same for batches of any size.
     l1 : float, default=0.0
         FTRL's first penalty; the other optimisers have none, and refuse it.
-    l2 : float or dict, default=1e-3
-        Added to a gradient, times the weights, for each input of a batch; FTRL's second penalty. A dict gives each
-        column its own, by name or position: ``{"user_id": 1e-3, "hour": 0}``; columns that are not in it have none.
+    l2 : float or dict, default=3e-4
+        Half of it, times the squared weights of all inputs, is added to the mean loss; see Notes. FTRL's second
+        penalty. A dict gives each column its own, by name or position: ``{"user_id": 1e-3, "hour": 0}``; columns that
+        are not in it have none.
     batch_size : int or "auto", default="auto"
         Rows of a step. "auto": a 64th of the rows, at least 32 and at most 1024.
     max_iter : int, default=30
@@ -151,6 +152,11 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     of 2 equals the row twice, and a weight of 0 its absence. An epoch goes over different rows: a log of few has short
     epochs.
 
+    *The penalty* is one of the whole table, though a step changes the inputs of its batch alone: there an input pays
+    `l2`, times its weights, over the chance that a batch holds it. A user of two rows is held back as by steps on the
+    whole table, and more than a user of a thousand rows is. In `partial_fit` that chance is one within its batch of
+    rows. The dense layers have no penalty.
+
     *Categories that were not seen* in `fit` have no input, so the row is judged by the others; where
     ``encoder.min_frequency`` is above 1 they share one with the rare ones, and in hashed columns they have one that
     others may have too. `partial_fit` gives new categories that are frequent enough in its batch inputs of their own.
@@ -215,7 +221,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         optimizer="adam",
         learning_rate=0.003,
         l1=0.0,
-        l2=1e-3,
+        l2=3e-4,
         batch_size="auto",
         max_iter=30,
         early_stopping="auto",
@@ -308,7 +314,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _train(self, X, y, sample_weight, classes, *, old, max_iter, stream=False):
         from skrec._epochs import FitTask, run_epochs, store_curves
-        from skrec.ranking._engine import PointwiseEngine
+        from skrec.ranking._engine import PointwiseEngine, divide_penalty
         from skrec.ranking._rows import distinct_rows
         from skrec.utils._threads import blas_threads
 
@@ -367,18 +373,18 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "n_iter_": len(losses),
             }
 
+        batch_size = self._rows_of_a_batch(len(training))
         engine = PointwiseEngine(
             model,
             shape,
             optimizer=self.optimizer,
             rate=self.learning_rate,
             l1=self.l1,
-            l2=l2,
+            l2=l2 if self.optimizer == "ftrl" else divide_penalty(l2, rows, order[training], batch_size),
             dropout=self.dropout,
             n_jobs=self.n_jobs,
         )
         first = 0 if old is None else old._epoch
-        batch_size = self._rows_of_a_batch(len(training))
 
         def run(epoch):
             rng = np.random.default_rng([seed, 2, first + epoch])

@@ -114,6 +114,19 @@ def backward_cross(crosses, inputs, kept, gradient):
     return total + gradient, changes
 
 
+def divide_penalty(l2, rows, which, batch_size):
+    """Divide the penalty of each input by the chance that a batch holds it.
+
+    Steps change the inputs of their batch alone. So divided, the penalties of an epoch add up to what steps on the
+    whole table would have: rare inputs, which the data tell little of, are held back more than frequent ones.
+    """
+    counts = np.zeros(len(l2), np.int64)
+    _pointwise.count_inputs(rows.indptr, rows.columns, which, counts)
+    missed = np.log1p(-min(batch_size / len(which), 1 - 1e-12))
+    chance = -np.expm1(counts * missed)
+    return np.divide(l2, chance, out=np.zeros(len(l2), np.float32), where=counts > 0, casting="unsafe")
+
+
 class Batch(NamedTuple):
     """Some rows, laid one after the other."""
 
