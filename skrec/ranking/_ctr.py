@@ -46,16 +46,18 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Cross layers of "dcn", each with a matrix as wide as all columns' embeddings together.
     dropout : float, default=0.2
         Share of the hidden activations that each step leaves out.
-    optimizer : {"adam", "adagrad", "ftrl"}, default="adam"
-        All are lazy: a step changes the inputs that occur in its batch, and no others, by a bit. Adam corrects the
-        bias of its moments by the number of steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it
-        is not for dense layers, and refused with them.
-    learning_rate : float, default=0.003
-        Step size; FTRL's alpha. FTRL and AdaGrad want about 0.1. FTRL alone sums the gradients of a batch, where the
-        others take the mean: its penalties then mean the same for batches of any size.
+    optimizer : {"adagrad", "adam", "ftrl"}, default="adagrad"
+        Of the inputs' weights and embeddings; dense layers have an Adam of their own. All are lazy: a step changes the
+        inputs that occur in its batch, and no others, by a bit. Adam corrects the bias of its moments by the number of
+        steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it is refused beside dense layers.
+    learning_rate : float, default=0.1
+        Step size; FTRL's alpha. Adam wants about 0.003. FTRL alone sums the gradients of a batch, where the others take
+        the mean: its penalties then mean the same for batches of any size.
+    dense_learning_rate : float, default=0.001
+        Step size of the dense layers of "deepfm" and "dcn".
     l1 : float, default=0.0
         FTRL's first penalty; the other optimisers have none, and refuse it.
-    l2 : float or dict, default=3e-4
+    l2 : float or dict, default=1e-4
         Half of it, times the squared weights of all inputs, is added to the mean loss; see Notes. FTRL's second
         penalty. A dict gives each column its own, by name or position: ``{"user_id": 1e-3, "hour": 0}``; columns that
         are not in it have none.
@@ -189,6 +191,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "optimizer": [StrOptions({"adam", "adagrad", "ftrl"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "dense_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "l1": [Interval(Real, 0, None, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left"), dict],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -218,10 +221,11 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         hidden_layers=(256, 128),
         n_cross_layers=2,
         dropout=0.2,
-        optimizer="adam",
-        learning_rate=0.003,
+        optimizer="adagrad",
+        learning_rate=0.1,
+        dense_learning_rate=0.001,
         l1=0.0,
-        l2=3e-4,
+        l2=1e-4,
         batch_size="auto",
         max_iter=30,
         early_stopping="auto",
@@ -247,6 +251,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.dense_learning_rate = dense_learning_rate
         self.l1 = l1
         self.l2 = l2
         self.batch_size = batch_size
@@ -379,6 +384,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             shape,
             optimizer=self.optimizer,
             rate=self.learning_rate,
+            dense_rate=self.dense_learning_rate,
             l1=self.l1,
             l2=l2 if self.optimizer == "ftrl" else divide_penalty(l2, rows, order[training], batch_size),
             dropout=self.dropout,
@@ -715,7 +721,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if not np.isfinite(total):
             raise DivergenceError(
                 f"{type(self).__name__} diverged in epoch {epoch + 1} with learning_rate={self.learning_rate}: its "
-                "loss or weights are no longer finite. Lower learning_rate (or raise l2)."
+                "loss or weights are no longer finite. Lower learning_rate or dense_learning_rate (or raise l2)."
             )
 
     def __sklearn_tags__(self):

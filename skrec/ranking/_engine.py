@@ -143,16 +143,20 @@ class PointwiseEngine:
     model : Model
     shape : Shape
     optimizer : {"adam", "adagrad", "ftrl"}
-    rate, l1 : float
+        Of the table and the intercept; dense layers are stepped by Adam.
+    rate, dense_rate, l1 : float
     l2 : ndarray of shape (n_inputs,), float32
     dropout : float
         Share of the hidden activations that a step leaves out.
     n_jobs : int or None
     """
 
-    def __init__(self, model, shape, *, optimizer="adam", rate=0.001, l1=0.0, l2=None, dropout=0.0, n_jobs=None):
+    def __init__(
+        self, model, shape, *, optimizer="adam", rate=0.001, dense_rate=0.001, l1=0.0, l2=None, dropout=0.0, n_jobs=None
+    ):
         self.model, self.shape = model, shape
         self.optimizer, self.rate, self.l1, self.dropout = OPTIMIZERS[optimizer], float(rate), float(l1), dropout
+        self.dense_rate = float(dense_rate)
         n_inputs = len(shape.field_of)
         self.l2 = np.zeros(n_inputs, np.float32) if l2 is None else l2
         widest = max(len(parameter.weights) for parameter in model.dense())
@@ -198,8 +202,10 @@ class PointwiseEngine:
         n, n_entries = len(touched), len(batch.columns)
         table = self.model.inputs
         self._by_rows(pool, n, n_entries, _pointwise.step_rows, touched, *table, gradient, *rest)
+        (intercept, change), *changes = changes
+        _pointwise.step_rows((0, 1), self.every, *intercept, change, self.no_l2, self.optimizer, self.rate, 0.0)
         for parameter, change in changes:
-            rest = change, self.no_l2, self.optimizer, self.rate, 0.0
+            rest = change, self.no_l2, _pointwise.ADAM, self.dense_rate, 0.0
             _pointwise.step_rows((0, len(change)), self.every, *parameter, *rest)
         return loss
 

@@ -28,7 +28,7 @@ def quick(**parameters):
             "hidden_layers": (8,),
             "max_iter": 3,
             "random_state": 0,
-            "learning_rate": 0.02,
+            "learning_rate": 0.1,
             **parameters,
         }
     )
