@@ -185,7 +185,9 @@ def ads_once(seed, n_pages, n_ads):
     share = k[row, place] / weight
     counted = np.column_stack([ids[row], place + 1])
     at_first = np.column_stack([ids, np.ones(len(ids), dtype=np.int64)])
-    settings = {"max_iter": 100, "early_stopping": True, "random_state": seed}
+    # Few different rows of many impressions each: small steps and hardly a penalty.
+    settings = {"optimizer": "adam", "learning_rate": 0.005, "l2": 1e-5}
+    settings |= {"max_iter": 100, "early_stopping": True, "random_state": seed}
     without = CTRRanker(**settings).fit(counted[:, :2], share, sample_weight=weight)
     with_position = CTRRanker(position=2, **settings).fit(counted, share, sample_weight=weight)
     if with_position.position_ != 1:

@@ -45,7 +45,8 @@ print(f"{log['clicks'].sum():,} clicks in {log['impressions'].sum():,} impressio
 # clicked or not. *A label by a threshold*: 1 where the rate is above that of the whole log, with the impressions as
 # weights, because that is what a classifier seems to want.
 
-ranker = CTRRanker(early_stopping=True, max_iter=100, random_state=0)
+# Few different rows of many impressions each: small steps and hardly a penalty.
+ranker = CTRRanker(optimizer="adam", learning_rate=0.005, l2=1e-5, early_stopping=True, max_iter=100, random_state=0)
 rate = log["clicks"] / log["impressions"]
 shares = ranker.fit(X, rate, sample_weight=log["impressions"]).predict_proba(X)[:, 1]
 

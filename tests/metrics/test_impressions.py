@@ -55,7 +55,15 @@ def counts():
     return np.column_stack(np.divmod(np.arange(truth.size), n_ads)), truth, shown, clicks, looked
 
 
-_SETTINGS = {"n_components": 6, "max_iter": 60, "early_stopping": True, "random_state": 0}
+_SETTINGS = {
+    "n_components": 6,
+    "optimizer": "adam",
+    "learning_rate": 0.005,
+    "l2": 1e-5,
+    "max_iter": 60,
+    "early_stopping": True,
+    "random_state": 0,
+}
 
 
 @pytest.mark.trains
