@@ -4,8 +4,8 @@
     python benchmarks/bench_two_stages.py --search [--data ml-100k ml-1m]
 
 The retriever is ImplicitALS as chosen for each data set by bench_als.py. Behind it stand rankers that see its score and
-counts alone, further recommenders' scores (EASE and, on ML-1M, a two-tower retriever and a wider ImplicitALS), on
-ML-100K features of users and films, and all of these. All rankers of a data set learn from one set of rows:
+counts alone, further recommenders' scores (EASE, a two-tower retriever and, on ML-1M, a wider ImplicitALS), on ML-100K
+features of users and films, and all of these. All rankers of a data set learn from one set of rows:
 RetrieveThenRank is fitted once a seed, with a panel of rankers, on five folds and 50 negatives of each user and fold.
 
 ML-100K is the `ua` split, ratings of 4 and 5 liked, the others explicit negatives, of which the retriever makes nothing
@@ -93,15 +93,16 @@ def ml_100k():
     films.index -= 1
     tables = {"user_features": users, "item_features": films}
     retriever = ImplicitALS(**_als_settings("ml-100k"))
-    scorers = [("ease", EASERecommender(200.0))]
-    more, features = ["ease_score"], [*users.columns, *films.columns]
+    scorers = [("ease", EASERecommender(200.0)), ("towers", TwoTowerRetriever())]
+    scores, features = ["ease_score", "towers_score"], [*users.columns, *films.columns]
     rankers = {
         "own score and counts, trees": trees(OWN),
-        "+ EASE, logistic": logistic(OWN + more),
-        "+ EASE, trees": trees(OWN + more),
+        "+ EASE, trees": trees(OWN + scores[:1]),
+        "+ EASE + towers, logistic": logistic(OWN + scores),
+        "+ EASE + towers, trees": trees(OWN + scores),
         "+ features, trees": trees(OWN + features),
-        "+ EASE + features, logistic": logistic(OWN + more + features),
-        "+ EASE + features, trees": trees(OWN + more + features),
+        "+ EASE + towers + features, logistic": logistic(OWN + scores + features),
+        "+ EASE + towers + features, trees": trees(OWN + scores + features),
     }
     return (X, rating >= 4), test[test_rating >= 4], tables, retriever, scorers, rankers
 

@@ -94,6 +94,16 @@ def run_epochs(estimator, task, max_iter, run, attributes, *, judge=None, keep=N
     return scores, best
 
 
+def step_sizes(rate, epoch, max_iter, n_steps):
+    """Return a function of the number of a step in its epoch: a rate that falls linearly, to 0 at the end of the fit.
+
+    Without `max_iter`, the rate of every step.
+    """
+    if max_iter is None:
+        return lambda step: rate
+    return lambda step: rate * (1 - (epoch * n_steps + step) / (max_iter * n_steps))
+
+
 def store_curves(estimator, losses, scores=None, *, going_on=False):
     """Set what tells of the epochs: losses, and validation scores where they were judged.
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec import CTRRanker, DeepTriplet, TripletMF, TwoTowerRetriever
-from skrec._epochs import run_epochs
+from skrec._epochs import run_epochs, step_sizes
 from skrec.datasets import make_interactions
 
 
@@ -38,6 +38,12 @@ def test_an_improvement_of_less_than_tol_is_none():
 def test_scores_may_be_negative():
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
         assert go([-0.7, -0.6, -0.5])[1:] == (2, 3)
+
+
+def test_the_rate_falls_evenly_over_the_steps_of_all_epochs():
+    rates = [step_sizes(0.6, epoch, 2, 3)(step) for epoch in range(2) for step in range(3)]
+    assert rates == pytest.approx([0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    assert step_sizes(0.6, 1, None, 3)(2) == 0.6
 
 
 @pytest.mark.parametrize("kind", [TripletMF, TwoTowerRetriever, DeepTriplet, CTRRanker])

@@ -332,7 +332,7 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
 
     def _train(self, X, y, interactions, batch, match, max_iter, *, going_on=False, early_stopping=False, decay=True):
         """Train `match` on the entries of `batch`, then set the fitted attributes."""
-        from skrec._epochs import FitTask, run_epochs, store_curves
+        from skrec._epochs import FitTask, run_epochs, step_sizes, store_curves
         from skrec._holdout import hold_out, kinds_and_weights
         from skrec.retrieval._deep_engine import MatchEngine
         from skrec.utils._threads import blas_threads
@@ -375,11 +375,7 @@ class DeepTriplet(CallbackSupportMixin, WithFeatures, BaseRecommender):
 
         def run(epoch):
             nonlocal match
-
-            def rate(step):
-                done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
-                return self.learning_rate * (1 - done)
-
+            rate = step_sizes(self.learning_rate, epoch, max_iter if decay else None, n_steps)
             with np.errstate(over="ignore", invalid="ignore"):
                 losses.append(engine.run_epoch(first_epoch + epoch, rate, pool))
             self._check_finite(losses[-1], match.parameters(), epoch)

@@ -423,7 +423,7 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
 
         Return the validation AUCs, the towers to keep and the fitted sampler.
         """
-        from skrec._epochs import run_epochs
+        from skrec._epochs import run_epochs, step_sizes
         from skrec._holdout import hold_out
         from skrec.retrieval._engine import BlockEngine
         from skrec.retrieval._towers import make_entries
@@ -469,11 +469,7 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
 
         def run(epoch):
             nonlocal towers
-
-            def rate(step):
-                done = (epoch * n_steps + step) / (max_iter * n_steps) if decay else 0.0
-                return self.learning_rate * (1 - done)
-
+            rate = step_sizes(self.learning_rate, epoch, max_iter if decay else None, n_steps)
             with np.errstate(over="ignore", invalid="ignore"):
                 losses.append(engine.run_epoch(first_epoch + epoch, rate, pool))
             self._check_finite(losses[-1], towers.parameters(), epoch)
