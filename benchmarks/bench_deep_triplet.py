@@ -70,9 +70,15 @@ def fit_deep(settings):
 
 
 def spread_scores(model):
-    """Return the scores of all users (rows) and items, -inf for items that nobody liked in training."""
+    """Return the scores of all users (rows) and items; items that nobody liked in training come last.
+
+    But not by an untrained model, which does not know of it either: they get scores of its other items.
+    """
+    own = model._score_users(np.arange(len(model.user_ids_)))
     scores = np.full(SHAPE, -np.inf, np.float32)
-    scores[np.ix_(model.user_ids_, model.item_ids_)] = model._score_users(np.arange(len(model.user_ids_)))
+    if model.n_iter_ == 0:
+        scores[:] = np.random.default_rng(0).choice(own.ravel(), SHAPE)
+    scores[np.ix_(model.user_ids_, model.item_ids_)] = own
     return scores
 
 
