@@ -283,7 +283,7 @@ def frappe(n_seeds, threads):
 
     for name in contestants:
         if name.startswith("skrec"):
-            fit(name, codes[:3000], sizes, y[:3000], 0, threads, settings[name])  # compiles
+            fit(name, codes[:3000], sizes, y[:3000], 0, threads, settings[name] | {"learning_rate": 0.01})  # compiles
     results = {name: [] for name in contestants}
     for seed in range(n_seeds):
         for name in contestants if seed % 2 else contestants[::-1]:

@@ -279,7 +279,7 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
     touched : (n,) int32
         Rows of the table, without repetition.
     table, first, second : (n_inputs, width) float32
-        Weights and the optimiser's memory: both moments (Adam), the sum of squares in `second` (AdaGrad), z and the
+        Weights and the optimiser's memory: both moments (Adam), the sum of squares less 1 in `second` (AdaGrad), z and the
         sum of squares (FTRL).
     counts : (n_inputs,) int32
         Steps of each row, counted here; Adam corrects its moments by them (Kingma and Ba, alg. 1).
@@ -289,7 +289,8 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
     optimizer : int
         ADAM, ADAGRAD or FTRL.
     rate, l1 : float
-        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1).
+        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1), as are AdaGrad's sums of
+        squares at the start (Juan et al., RecSys 2016, alg. 1).
     """
     d = table.shape[1]
     one = np.float32(1.0)
@@ -316,8 +317,7 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
                 g = gradient[t, k] + decay * table[c, k]
                 v = second[c, k] + g * g
                 second[c, k] = v
-                if v > 0:
-                    table[c, k] -= step * g / np.sqrt(v)
+                table[c, k] -= step * g / np.sqrt(one + v)
         else:
             for k in range(d):
                 g = gradient[t, k]

@@ -51,8 +51,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         inputs that occur in its batch, and no others, by a bit. Adam corrects the bias of its moments by the number of
         steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it is refused beside dense layers.
     learning_rate : float, default=0.1
-        Step size; FTRL's alpha. Adam wants about 0.003. FTRL alone sums the gradients of a batch, where the others take
-        the mean: its penalties then mean the same for batches of any size.
+        Step size; FTRL's alpha. Adam wants about 0.003. AdaGrad and FTRL sum the gradients of a batch, and their sums of
+        squares start at 1, so that few small gradients make small steps.
     dense_learning_rate : float, default=0.001
         Step size of the dense layers of "deepfm" and "dcn".
     l1 : float, default=0.0
@@ -319,7 +319,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _train(self, X, y, sample_weight, classes, *, old, max_iter, stream=False):
         from skrec._epochs import FitTask, run_epochs, store_curves
-        from skrec.ranking._engine import PointwiseEngine, divide_penalty
+        from skrec.ranking._engine import PointwiseEngine
         from skrec.ranking._rows import distinct_rows
         from skrec.utils._threads import blas_threads
 
@@ -386,7 +386,7 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             rate=self.learning_rate,
             dense_rate=self.dense_learning_rate,
             l1=self.l1,
-            l2=l2 if self.optimizer == "ftrl" else divide_penalty(l2, rows, order[training], batch_size),
+            l2=self._l2_of_steps(l2, rows, order[training], batch_size),
             dropout=self.dropout,
             n_jobs=self.n_jobs,
         )
@@ -645,6 +645,15 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 raise ValueError(f"l2[{key!r}]={value!r} must be a number of at least 0.")
             by_column[self._locate(key, "l2")] = value
         return by_column[encoder.fields_]
+
+    def _l2_of_steps(self, l2, rows, training, batch_size):
+        """Return the penalty of each input as the steps want it: FTRL's as it is, AdaGrad's for sums over a batch."""
+        from skrec.ranking._engine import divide_penalty
+
+        if self.optimizer == "ftrl":
+            return l2
+        divided = divide_penalty(l2, rows, training, batch_size)
+        return divided * np.float32(min(batch_size, len(training))) if self.optimizer == "adagrad" else divided
 
     def _start(self, shape, sources, old, seed, base_rate, l2):
         """Return an untrained model, or that of a fitted estimator, grown."""

@@ -171,12 +171,12 @@ class PointwiseEngine:
     def run_epoch(self, rows, which, targets, weights, batch_size, rng=None, pool=None):
         """Train once on some rows, in the order given; return the summed loss, each batch's before its step.
 
-        The gradient of a batch is divided by `batch_size` times the mean weight: that of all rows together is the mean
-        over what they weigh, and a last batch of few rows makes no larger step than they deserve. FTRL's penalties are
-        told in sums of gradients, by which it is not divided.
+        For Adam the gradient of a batch is divided by `batch_size` times the mean weight: that of all rows together is
+        the mean over what they weigh, and a last batch of few rows makes no larger step than they deserve. AdaGrad and
+        FTRL take sums, divided by the mean weight alone, and so do their penalties.
         """
         batch_size = min(batch_size, len(which))
-        n_rows = 1 if self.optimizer == _pointwise.FTRL else batch_size
+        n_rows = batch_size if self.optimizer == _pointwise.ADAM else 1
         scale = 1.0 / (n_rows * float(weights.mean(dtype=np.float64)))
         total = 0.0
         for start in range(0, len(which), batch_size):

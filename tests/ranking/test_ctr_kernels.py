@@ -174,7 +174,7 @@ def test_steps_follow_the_published_rules_and_touch_nothing_else():
             elif optimizer == _pointwise.ADAGRAD:
                 g = g + 0.02 * w
                 v = v + g**2
-                w = w - 0.1 * g / np.sqrt(v)
+                w = w - 0.1 * g / np.sqrt(1 + v)
             else:
                 m = m + g - (np.sqrt(v + g**2) - np.sqrt(v)) / 0.1 * w
                 v = v + g**2
