@@ -279,8 +279,8 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
     touched : (n,) int32
         Rows of the table, without repetition.
     table, first, second : (n_inputs, width) float32
-        Weights and the optimiser's memory: both moments (Adam), the sum of squares less 1 in `second` (AdaGrad), z and the
-        sum of squares (FTRL).
+        Weights and the optimiser's memory: both moments (Adam), the sum of squares less 1 in `second` (AdaGrad), z and
+        the sum of squares (FTRL).
     counts : (n_inputs,) int32
         Steps of each row, counted here; Adam corrects its moments by them (Kingma and Ba, alg. 1).
     gradient : (n, width) float32
@@ -289,8 +289,8 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
     optimizer : int
         ADAM, ADAGRAD or FTRL.
     rate, l1 : float
-        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1), as are AdaGrad's sums of
-        squares at the start (Juan et al., RecSys 2016, alg. 1).
+        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1), as are AdaGrad's sums
+        of squares at the start (Juan et al., RecSys 2016, alg. 1).
     """
     d = table.shape[1]
     one = np.float32(1.0)

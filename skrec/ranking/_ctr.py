@@ -51,8 +51,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         inputs that occur in its batch, and no others, by a bit. Adam corrects the bias of its moments by the number of
         steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it is refused beside dense layers.
     learning_rate : float, default=0.1
-        Step size; FTRL's alpha. Adam wants about 0.003. AdaGrad and FTRL sum the gradients of a batch, and their sums of
-        squares start at 1, so that few small gradients make small steps.
+        Step size; FTRL's alpha. Adam wants about 0.003. AdaGrad and FTRL sum the gradients of a batch, and their sums
+        of squares start at 1, so that few small gradients make small steps.
     dense_learning_rate : float, default=0.001
         Step size of the dense layers of "deepfm" and "dcn".
     l1 : float, default=0.0
