@@ -9,9 +9,9 @@ epoch, and are judged on the 28,860 test rows: AUC, log loss, and seconds of fit
 Embeddings of 10, hidden layers of 256 and 128, and batches of 1024 rows are the same for all. `--search` chooses
 learning rate, penalty and dropout of each contestant, for the peers also Adam or AdaGrad, from grids that are no
 smaller for the peers, by the log loss of a tenth of those rows (one seed), and writes ctr_settings.json; test is never
-looked at. The peer of "dcn" is
-DCN with matrices (v2). "ECE after" is the expected calibration error, over the test rows, of skrec's models after the
-recipe for known users: isotonic regression on a tenth of the rows that the model was fitted without.
+looked at. The peer of "dcn" is DCN with matrices (v2). "ECE after" is the expected calibration error, over the test
+rows, of skrec's models after the recipe for known users: isotonic regression on a tenth of the rows that the model was
+fitted without.
 
 *MovieLens 100K.* Rating >= 4 or not, from user, item, genres, age, occupation and hour. Rows in order of time: the
 first 80 % train, the last 20 % test, most of whose users are new. AUC, per-user AUC, log loss and expected calibration

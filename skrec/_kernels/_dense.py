@@ -1,4 +1,4 @@
-"""What stands between the products of dense layers: offsets, ReLU and dropout in one pass, and the way back."""
+"""What stands between the products of dense layers: offsets and ReLU, dropout, and the way back through both."""
 
 import numpy as np
 

@@ -5,7 +5,8 @@ import pytest
 
 from skrec._kernels import _pointwise
 from skrec._layers import Parameter
-from skrec.ranking._engine import Batch, Model, PointwiseEngine, Shape, forward_cross, start_model
+from skrec.ranking._engine import Batch, Model, PointwiseEngine, Shape, divide_penalty, forward_cross, start_model
+from skrec.ranking._rows import Rows
 
 N_COMPONENTS, N_FIELDS = 3, 4
 FIELD_OF = np.repeat(np.arange(N_FIELDS, dtype=np.int32), [5, 4, 3, 6])
@@ -182,3 +183,17 @@ def test_steps_follow_the_published_rules_and_touch_nothing_else():
             np.testing.assert_allclose(table[[3, 1]], w, rtol=1e-5)
             np.testing.assert_array_equal(table[[0, 2, 4]], start[[0, 2, 4]])
             assert counts.tolist() == [0, n, 0, n, 0]
+
+
+def test_over_an_epoch_every_input_pays_what_it_would_at_every_step():
+    rng = np.random.default_rng(0)
+    columns = np.concatenate([np.repeat([0, 1], [2, 38]), np.full(40, 2)]).reshape(2, 40).T.ravel().astype(np.int32)
+    rows = Rows(np.arange(0, 81, 2), columns, np.empty(0, np.float32))
+    l2 = np.array([0.1, 0.1, 0.2, 0.3], np.float32)
+    divided = divide_penalty(l2, rows, np.arange(40), 8)
+    order = np.array([rng.permutation(40).reshape(5, 8) for _ in range(4000)])
+    touched = (order < 2).any(axis=2).sum(axis=1).mean()  # of five batches, those that hold input 0
+    assert divided[0] * touched == pytest.approx(5 * 0.1, rel=0.1)
+    np.testing.assert_allclose(divided[1:3], l2[1:3], rtol=1e-3)
+    assert divided[3] == 0.0  # occurs nowhere
+    np.testing.assert_allclose(divide_penalty(l2, rows, np.arange(40), 40)[:3], l2[:3], rtol=1e-5)
