@@ -135,6 +135,32 @@ class Batch(NamedTuple):
     values: np.ndarray
 
 
+class Made(NamedTuple):
+    """What is made of a batch on the way to its logits, by row."""
+
+    logits: np.ndarray
+    slopes: np.ndarray  # of the loss by the logits
+    sums: np.ndarray | None  # of the embeddings of a row
+    fields: np.ndarray | None  # the embeddings of a row's fields, what the dense layers read; later, their gradient
+
+
+class Inputs(NamedTuple):
+    """The distinct inputs of a batch, and for each the entries that hold it."""
+
+    touched: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray  # of the entries
+    entries: np.ndarray
+
+
+def add_up(changes):
+    """Return a parameter and the sum of its gradients, from pairs of both."""
+    (parameter, first), *others = changes
+    for _, gradient in others:
+        first += gradient
+    return parameter, first
+
+
 class PointwiseEngine:
     """Trains a model in place, and scores rows.
 
@@ -194,114 +220,143 @@ class PointwiseEngine:
 
     def step(self, batch, targets, weights, scale, rng=None, pool=None):
         """Make one step on a batch; return its summed loss before the step."""
-        logits, kept = self.forward(batch, rng if self.dropout else None, pool)
-        slopes = np.empty(len(logits), np.float32)
-        loss = _pointwise.bce(logits, targets, weights, scale, slopes)
-        touched, gradient, changes = self.backward(batch, slopes, kept, pool)
-        rest = self.l2, self.optimizer, self.rate, self.l1
-        n, n_entries = len(touched), len(batch.columns)
-        table = self.model.inputs
-        self._by_rows(pool, n, n_entries, _pointwise.step_rows, touched, *table, gradient, *rest)
-        (intercept, change), *changes = changes
-        _pointwise.step_rows((0, 1), self.every, *intercept, change, self.no_l2, self.optimizer, self.rate, 0.0)
-        for parameter, change in changes:
-            rest = change, self.no_l2, _pointwise.ADAM, self.dense_rate, 0.0
-            _pointwise.step_rows((0, len(change)), self.every, *parameter, *rest)
-        return loss
+        made = self.start(batch)
 
-    def forward(self, batch, rng=None, pool=None):
-        """Return the logits of a batch, and what the way back needs of them; `rng` draws what is dropped."""
-        table, shape = self.model.inputs.weights, self.shape
-        n_rows, n_entries = len(batch.indptr) - 1, len(batch.columns)
-        logits = np.full(n_rows, self.model.intercept.weights[0, 0], table.dtype)
+        def there_and_back(part):
+            kept = self._forward(batch, made, *part)
+            own = slice(*part[0])
+            loss = _pointwise.bce(made.logits[own], targets[own], weights[own], scale, made.slopes[own])
+            return loss, self._backward(made, *kept)
+
+        losses, changes = zip(*work(pool, there_and_back, self._parts(batch, rng)), strict=True)
+        inputs = self._sort(batch)
+        gradient = np.empty((len(inputs.touched), self.shape.width), self.model.inputs.weights.dtype)
+        tasks = []
+        for places in self._ranges(len(inputs.touched), len(batch.columns)):
+            tasks.append((self._step_inputs, (batch, made, inputs, gradient, places)))
+        tasks += [(self._step_dense, (same,)) for same in zip(*changes, strict=True)]
+        work(pool, lambda task: task[0](*task[1]), tasks)
+        return sum(losses)
+
+    def start(self, batch):
+        """Return arrays for what is made of a batch."""
+        shape, dtype = self.shape, self.model.inputs.weights.dtype
+        n_rows = len(batch.indptr) - 1
         sums = fields = None
-        if shape.interaction in ("linear", "dcn"):
-            self._by_rows(pool, n_rows, n_entries, _pointwise.forward_linear, *batch, table, logits)
-        elif shape.interaction == "ffm":
-            rest = shape.field_of, shape.n_components, table, logits
-            self._by_rows(pool, n_rows, n_entries, _pointwise.forward_ffm, *batch, *rest)
-        else:
-            sums = np.empty((n_rows, shape.n_components), table.dtype)
-            self._by_rows(pool, n_rows, n_entries, _pointwise.forward_fm, *batch, table, sums, logits)
-        if not shape.deep:
-            return logits, (sums, None, None)
-        fields = np.empty((n_rows, shape.n_fields * shape.n_components), table.dtype)
-        self._by_rows(pool, n_rows, n_entries, _pointwise.forward_fields, *batch, shape.field_of, table, fields)
-        parts = self._dense_parts(n_rows)
-        seeds = [None] * len(parts) if rng is None else rng.integers(2**63, size=len(parts))
+        if shape.interaction in ("fm", "deepfm"):
+            sums = np.empty((n_rows, shape.n_components), dtype)
+        if shape.deep:
+            fields = np.empty((n_rows, shape.n_fields * shape.n_components), dtype)
+        return Made(np.empty(n_rows, dtype), np.empty(n_rows, dtype), sums, fields)
 
-        def dense(part):
-            (first, last), seed = part
-            own = None if seed is None else np.random.Generator(np.random.SFC64(int(seed)))
-            out, activations = _layers.forward(self.model.layers, fields[first:last], dropout=self.dropout, rng=own)
-            logits[first:last] += out[:, 0]
-            crossed = kept = None
-            if self.model.head is not None:
-                crossed, kept = forward_cross(self.model.crosses, fields[first:last])
-                logits[first:last] += (crossed @ self.model.head.weights)[:, 0]
-            return (first, last), activations, crossed, kept
+    def forward(self, batch, pool=None):
+        """Return what is made of a batch, its logits among it, and of each part what :meth:`backward` needs."""
+        made = self.start(batch)
+        return made, work(pool, lambda part: self._forward(batch, made, *part), self._parts(batch))
 
-        dropped = 0.0 if rng is None else self.dropout
-        return logits, (sums, dropped, work(pool, dense, zip(parts, seeds, strict=True)))
-
-    def backward(self, batch, slopes, kept, pool=None):
+    def backward(self, batch, made, kept):
         """Return the inputs that occur in a batch, the gradients of their rows, and those of the dense parameters."""
-        table, shape = self.model.inputs.weights, self.shape
-        sums, dropped, passes = kept
+        changes = zip(*(self._backward(made, *part) for part in kept), strict=True)
+        inputs = self._sort(batch)
+        gradient = np.empty((len(inputs.touched), self.shape.width), made.logits.dtype)
+        self._gradient(batch, made, inputs, gradient, (0, len(inputs.touched)))
+        return inputs.touched, gradient, [add_up(same) for same in changes]
+
+    def _forward(self, batch, made, part, seed):
+        """Compute the logits of a range of rows; return the range, and what the dense layers keep of it."""
+        table, shape, model = self.model.inputs.weights, self.shape, self.model
+        own = slice(*part)
+        made.logits[own] = model.intercept.weights[0, 0]
+        if shape.interaction in ("linear", "dcn"):
+            _pointwise.forward_linear(part, *batch, table, made.logits)
+        elif shape.interaction == "ffm":
+            _pointwise.forward_ffm(part, *batch, shape.field_of, shape.n_components, table, made.logits)
+        else:
+            _pointwise.forward_fm(part, *batch, table, made.sums, made.logits)
+        if not shape.deep:
+            return part, None
+        _pointwise.forward_fields(part, *batch, shape.field_of, table, made.fields)
+        fields = made.fields[own]
+        rng = None if seed is None else np.random.Generator(np.random.SFC64(int(seed)))
+        out, activations = _layers.forward(model.layers, fields, dropout=self.dropout, rng=rng)
+        made.logits[own] += out[:, 0]
+        crossed = through = None
+        if model.head is not None:
+            crossed, through = forward_cross(model.crosses, fields)
+            made.logits[own] += (crossed @ model.head.weights)[:, 0]
+        return part, (activations, 0.0 if seed is None else self.dropout, crossed, through)
+
+    def _backward(self, made, part, kept):
+        """Return the gradients of the dense parameters by a range of rows; that of the fields replaces the fields."""
+        model, own = self.model, slice(*part)
+        slopes = made.slopes[own, None]
+        changes = [(model.intercept, slopes.sum(axis=0, keepdims=True))]
+        if kept is None:
+            return changes
+        activations, dropout, crossed, through = kept
+        gradient, more = _layers.backward(model.layers, activations, slopes, dropout=dropout)
+        changes += more
+        if model.head is not None:
+            crossing, more = backward_cross(model.crosses, activations[0], through, slopes * model.head.weights[:, 0])
+            gradient += crossing
+            changes += [*more, (model.head, crossed.T @ slopes)]
+        made.fields[own] = gradient
+        return changes
+
+    def _sort(self, batch):
+        """Sort the entries of a batch by input."""
         n_entries = len(batch.columns)
-        touched = np.empty(min(n_entries, len(table)), np.int32)
-        n = _block.number_distinct(batch.columns, self.place_of, touched)
-        touched = touched[:n]
+        touched = np.empty(min(n_entries, len(self.place_of)), np.int32)
+        touched = touched[: _block.number_distinct(batch.columns, self.place_of, touched)]
         places = self.place_of[batch.columns]
         self.place_of[touched] = -1
-        starts = np.empty(n + 1, np.int64)
-        entry_rows, entries = np.empty(n_entries, np.int32), np.empty(n_entries, np.int32)
-        _block.transpose_block(batch.indptr, places, starts, entry_rows, entries)
-        gradient = np.empty((n, table.shape[1]), table.dtype)
-        where = touched, starts, entry_rows, entries
+        starts = np.empty(len(touched) + 1, np.int64)
+        rows, entries = np.empty(n_entries, np.int32), np.empty(n_entries, np.int32)
+        _block.transpose_block(batch.indptr, places, starts, rows, entries)
+        return Inputs(touched, starts, rows, entries)
+
+    def _gradient(self, batch, made, inputs, gradient, places):
+        """Fill a range of the rows of `gradient`."""
+        table, shape = self.model.inputs.weights, self.shape
         if shape.interaction in ("linear", "dcn"):
-            gradient[:, 1:] = 0
-            rest = batch.values, slopes, gradient
-            self._by_rows(pool, n, n_entries, _pointwise.gradient_linear, *where[1:], *rest)
+            gradient[slice(*places), 1:] = 0
+            _pointwise.gradient_linear(places, *inputs[1:], batch.values, made.slopes, gradient)
         elif shape.interaction == "ffm":
-            rest = shape.field_of, shape.n_components, table, slopes, gradient
-            self._by_rows(pool, n, n_entries, _pointwise.gradient_ffm, *where, *batch, *rest)
+            rest = shape.field_of, shape.n_components, table, made.slopes, gradient
+            _pointwise.gradient_ffm(places, *inputs, *batch, *rest)
         else:
-            rest = batch.values, table, sums, slopes, gradient
-            self._by_rows(pool, n, n_entries, _pointwise.gradient_fm, *where, *rest)
-        intercept = np.full((1, 1), slopes.sum(dtype=np.float64), table.dtype)
-        changes = [(self.model.intercept, intercept)]
+            _pointwise.gradient_fm(places, *inputs, batch.values, table, made.sums, made.slopes, gradient)
         if shape.deep:
-            fields, dense = self._backward_dense(slopes, dropped, passes, pool)
-            changes += dense
-            rest = batch.values, shape.field_of, fields, gradient
-            self._by_rows(pool, n, n_entries, _pointwise.add_gradient_fields, *where, *rest)
-        return touched, gradient, changes
+            _pointwise.add_gradient_fields(places, *inputs, batch.values, shape.field_of, made.fields, gradient)
 
-    def _backward_dense(self, slopes, dropped, passes, pool):
-        """Return the gradient of what the dense layers read, and those of their parameters, summed over the parts."""
-        model = self.model
+    def _step_inputs(self, batch, made, inputs, gradient, places):
+        """Step a range of the inputs that occur in a batch."""
+        self._gradient(batch, made, inputs, gradient, places)
+        rest = gradient, self.l2, self.optimizer, self.rate, self.l1
+        _pointwise.step_rows(places, inputs.touched, *self.model.inputs, *rest)
 
-        def dense(done):
-            (first, last), activations, crossed, kept = done
-            slope = slopes[first:last, None]
-            gradient, changes = _layers.backward(model.layers, activations, slope, dropout=dropped)
-            if model.head is not None:
-                inputs = activations[0]
-                through, more = backward_cross(model.crosses, inputs, kept, slope * model.head.weights[:, 0])
-                gradient = gradient + through
-                changes += [*more, (model.head, crossed.T @ slope)]
-            return gradient, changes
+    def _step_dense(self, changes):
+        """Step a dense parameter by the sum of what the parts of a batch found."""
+        parameter, gradient = add_up(changes)
+        own = parameter is self.model.intercept
+        optimizer, rate = (self.optimizer, self.rate) if own else (_pointwise.ADAM, self.dense_rate)
+        every, rest = self.every[: len(gradient)], (gradient, self.no_l2, optimizer, rate, 0.0)
+        _pointwise.step_rows((0, len(gradient)), every, *parameter, *rest)
 
-        found = work(pool, dense, passes)
-        total = found[0][1]
-        for _, changes in found[1:]:
-            total = [(parameter, sum_ + part) for (parameter, sum_), (_, part) in zip(total, changes, strict=True)]
-        return np.concatenate([gradient for gradient, _ in found]), total
+    def _parts(self, batch, rng=None):
+        """Cut a batch into ranges of rows, each with a seed of its dropout where `rng` is given."""
+        n_rows = len(batch.indptr) - 1
+        if self.shape.deep:
+            ranges = split(n_rows, min(_PARTS, n_rows // _DENSE_ROWS))
+        else:
+            ranges = self._ranges(n_rows, len(batch.columns))
+        if rng is None or not self.dropout:
+            return [(part, None) for part in ranges]
+        return list(zip(ranges, rng.integers(2**63, size=len(ranges)), strict=True))
 
-    def _dense_parts(self, n_rows):
-        """Cut a batch into ranges of rows for the dense layers; how many depends on their number alone."""
-        return split(n_rows, min(_PARTS, max(1, n_rows // _DENSE_ROWS)))
+    def _ranges(self, n, n_entries):
+        """Cut n rows or inputs into ranges, where they have so many entries that it is worth it."""
+        return split(n, _PARTS if n_entries * self.shape.width >= _WORTH_A_THREAD else 1)
 
     def decision(self, rows, which=None, pool=None):
         """Return the logits of rows, float32."""
@@ -309,12 +364,5 @@ class PointwiseEngine:
         out = np.empty(len(which), np.float32)
         for start in range(0, len(which), _BLOCK):
             some = which[start : start + _BLOCK]
-            out[start : start + _BLOCK] = self.forward(self.take(rows, some), pool=pool)[0]
+            out[start : start + _BLOCK] = self.forward(self.take(rows, some), pool)[0].logits
         return out
-
-    def _by_rows(self, pool, n, n_entries, kernel, *arguments):
-        """Call a kernel on ranges of n rows, side by side where that is worth it."""
-        if pool is None or n_entries * self.shape.width < _WORTH_A_THREAD:
-            kernel((0, n), *arguments)
-            return
-        work(pool, lambda part: kernel(part, *arguments), split(n, _PARTS))

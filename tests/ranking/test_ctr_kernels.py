@@ -60,7 +60,7 @@ def double_loop(engine, batch):
 @pytest.mark.parametrize("interaction", ["linear", "fm", "ffm"])
 def test_logits_equal_the_double_loop(interaction):
     engine, batch = exact_engine(interaction), exact_batch()
-    np.testing.assert_allclose(engine.forward(batch)[0], double_loop(engine, batch), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(engine.forward(batch)[0].logits, double_loop(engine, batch), rtol=1e-12, atol=1e-12)
 
 
 def test_one_input_has_nothing_to_interact_with():
@@ -68,7 +68,7 @@ def test_one_input_has_nothing_to_interact_with():
     for interaction in ("fm", "ffm"):
         engine = exact_engine(interaction)
         expected = engine.model.intercept.weights[0, 0] + 1.7 * engine.model.inputs.weights[7, 0]
-        np.testing.assert_allclose(engine.forward(batch)[0], expected, rtol=1e-12)
+        np.testing.assert_allclose(engine.forward(batch)[0].logits, expected, rtol=1e-12)
 
 
 def test_field_aware_embeddings_that_do_not_differ_by_field_are_a_factorisation_machine():
@@ -76,12 +76,12 @@ def test_field_aware_embeddings_that_do_not_differ_by_field_are_a_factorisation_
     aware.model.intercept.weights[:] = plain.model.intercept.weights
     aware.model.inputs.weights[:, 0] = plain.model.inputs.weights[:, 0]
     aware.model.inputs.weights[:, 1:] = np.tile(plain.model.inputs.weights[:, 1:], N_FIELDS)
-    np.testing.assert_allclose(aware.forward(batch)[0], plain.forward(batch)[0], rtol=1e-12)
+    np.testing.assert_allclose(aware.forward(batch)[0].logits, plain.forward(batch)[0].logits, rtol=1e-12)
 
 
 def mean_loss(engine, batch, targets, weights):
     slopes = np.empty(len(targets))
-    return _pointwise.bce(engine.forward(batch)[0], targets, weights, 1.0, slopes)
+    return _pointwise.bce(engine.forward(batch)[0].logits, targets, weights, 1.0, slopes)
 
 
 @pytest.mark.parametrize("interaction", ["linear", "fm", "ffm", "deepfm", "dcn"])
@@ -89,10 +89,9 @@ def test_gradients_equal_finite_differences(interaction):
     engine, batch = exact_engine(interaction), exact_batch()
     rng = np.random.default_rng(2)
     targets, weights = rng.random(7), rng.random(7) + 0.5
-    logits, kept = engine.forward(batch)
-    slopes = np.empty(7)
-    _pointwise.bce(logits, targets, weights, 1.0, slopes)
-    touched, gradient, changes = engine.backward(batch, slopes, kept)
+    made, kept = engine.forward(batch)
+    _pointwise.bce(made.logits, targets, weights, 1.0, made.slopes)
+    touched, gradient, changes = engine.backward(batch, made, kept)
     assert sorted(touched) == sorted(set(batch.columns))
     assert len(changes) == len(engine.model.dense())
     changes.append((engine.model.inputs, np.zeros_like(engine.model.inputs.weights)))
@@ -130,7 +129,7 @@ def test_deep_logits_equal_plain_numpy(interaction):
             for weights, offsets in model.crosses:
                 crossed = e * (crossed @ weights.weights + offsets.weights[0]) + crossed
             logits[r] += (crossed @ model.head.weights)[0]
-    np.testing.assert_allclose(engine.forward(batch)[0], logits, rtol=1e-12)
+    np.testing.assert_allclose(engine.forward(batch)[0].logits, logits, rtol=1e-12)
 
 
 def test_cross_layers_of_zeros_change_nothing():
