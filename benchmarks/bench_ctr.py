@@ -52,14 +52,14 @@ def grid(**axes):
 
 SKREC_DEEP = grid(learning_rate=[0.1, 0.2, 0.4], dense_learning_rate=[0.001, 0.004], l2=[1e-4], dropout=[0.0, 0.2])
 SKREC_QUICK = [settings | {"max_iter": 3} for settings in SKREC_DEEP]
-SKREC_FLAT = grid(learning_rate=[0.1, 0.2, 0.3, 0.5], l2=[3e-5, 1e-4, 3e-4], dropout=[0.0])
+SKREC_FLAT = grid(learning_rate=[0.05, 0.1, 0.2, 0.3], l2=[1e-5, 3e-5, 1e-4], dropout=[0.0])
 PEER_DEEP = [
     *grid(optimizer=["Adam"], learning_rate=[1e-3, 2e-3, 4e-3], l2=[1e-5, 1e-2], dropout=[0.2, 0.5]),
     *grid(optimizer=["Adagrad"], learning_rate=[0.01, 0.03], l2=[1e-5], dropout=[0.2, 0.5]),
 ]
 PEER_FLAT = [
     *grid(optimizer=["Adam"], learning_rate=[5e-3, 1e-2, 2e-2], l2=[1e-5, 3e-5, 1e-4], dropout=[0.0]),
-    *grid(optimizer=["Adagrad"], learning_rate=[0.1, 0.3], l2=[1e-6, 1e-5, 1e-4], dropout=[0.0]),
+    *grid(optimizer=["Adagrad"], learning_rate=[0.1, 0.3], l2=[1e-5, 3e-5, 1e-4], dropout=[0.0]),
 ]
 GRIDS = {
     "skrec deepfm": SKREC_DEEP,

@@ -26,6 +26,8 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 _BETA_1, _BETA_2 = 0.9, 0.999
 _EPSILON = 1e-8
+# AdaGrad's sums of squares start here: small beside one gradient, so that rare inputs learn as fast as frequent ones.
+_START = 1e-8
 
 
 @kernel(inline=False)
@@ -279,18 +281,19 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
     touched : (n,) int32
         Rows of the table, without repetition.
     table, first, second : (n_inputs, width) float32
-        Weights and the optimiser's memory: both moments (Adam), the sum of squares less 1 in `second` (AdaGrad), z and
-        the sum of squares (FTRL).
+        Weights and the optimiser's memory: both moments (Adam), the sum of squares in `second` (AdaGrad), z and the sum
+        of squares (FTRL).
     counts : (n_inputs,) int32
         Steps of each row, counted here; Adam corrects its moments by them (Kingma and Ba, alg. 1).
     gradient : (n, width) float32
     l2 : (n_inputs,) float32
-        Times the weights, added to the gradient; by FTRL, its lambda_2.
+        Of the penalty ``l2 / 2 * weight**2``: Adam adds its slope to the gradient, FTRL's lambda_2 it is, and AdaGrad
+        steps to the minimum of both, the penalty and what the gradient and the distance cost (Duchi et al., JMLR 12,
+        2011, eq. 4), which is stable however large it is.
     optimizer : int
         ADAM, ADAGRAD or FTRL.
     rate, l1 : float
-        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1), as are AdaGrad's sums
-        of squares at the start (Juan et al., RecSys 2016, alg. 1).
+        Step size, FTRL's alpha; its lambda_1. Its beta is 1 (McMahan et al., KDD 2013, alg. 1).
     """
     d = table.shape[1]
     one = np.float32(1.0)
@@ -314,10 +317,11 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
         elif optimizer == ADAGRAD:
             decay = l2[c]
             for k in range(d):
-                g = gradient[t, k] + decay * table[c, k]
+                g = gradient[t, k]
                 v = second[c, k] + g * g
                 second[c, k] = v
-                table[c, k] -= step * g / np.sqrt(one + v)
+                own = step / np.sqrt(np.float32(_START) + v)
+                table[c, k] = (table[c, k] - own * g) / (one + own * decay)
         else:
             for k in range(d):
                 g = gradient[t, k]

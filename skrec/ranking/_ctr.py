@@ -51,8 +51,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         inputs that occur in its batch, and no others, by a bit. Adam corrects the bias of its moments by the number of
         steps of each input. FTRL-proximal keeps weights at exactly 0 by `l1`; it is refused beside dense layers.
     learning_rate : float, default=0.1
-        Step size; FTRL's alpha. Adam wants about 0.003. AdaGrad and FTRL sum the gradients of a batch, and their sums
-        of squares start at 1, so that few small gradients make small steps.
+        Step size; FTRL's alpha. Adam wants about 0.003. AdaGrad rises to it in ten steps: an input's first ones are as
+        long as the rate, whatever the gradient, and noise would throw frequent inputs far off.
     dense_learning_rate : float, default=0.001
         Step size of the dense layers of "deepfm" and "dcn".
     l1 : float, default=0.0
@@ -157,7 +157,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     *The penalty* is one of the whole table, though a step changes the inputs of its batch alone: there an input pays
     `l2`, times its weights, over the chance that a batch holds it. A user of two rows is held back as by steps on the
     whole table, and more than a user of a thousand rows is. In `partial_fit` that chance is one within its batch of
-    rows. The dense layers have no penalty.
+    rows. AdaGrad steps to the minimum of penalty and linearised loss together (Duchi et al., eq. 4), so no penalty is
+    too large for it. The dense layers have no penalty.
 
     *Categories that were not seen* in `fit` have no input, so the row is judged by the others; where
     ``encoder.min_frequency`` is above 1 they share one with the rare ones, and in hashed columns they have one that
@@ -167,7 +168,8 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     Rendle, "Factorization machines", ICDM 2010. Juan et al., "Field-aware factorization machines for CTR prediction",
     RecSys 2016. Guo et al., "DeepFM: a factorization-machine based neural network for CTR prediction", IJCAI 2017.
-    Wang et al., "DCN V2: improved deep and cross network", WWW 2021 (the parallel structure). McMahan et al., "Ad
+    Wang et al., "DCN V2: improved deep and cross network", WWW 2021 (the parallel structure). Duchi et al., "Adaptive
+    subgradient methods for online learning and stochastic optimization", JMLR 12, 2011 (AdaGrad). McMahan et al., "Ad
     click prediction: a view from the trenches", KDD 2013 (FTRL-proximal). He et al., "Practical lessons from predicting
     clicks on ads at Facebook", ADKDD 2014 (negative sampling).
 

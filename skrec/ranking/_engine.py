@@ -22,6 +22,9 @@ _PARTS = 4
 _DENSE_ROWS = 256
 # Rows that are scored at once.
 _BLOCK = 1 << 14
+# Steps over which AdaGrad's rate rises to its full size: its first ones have the same length whatever the gradient, and
+# where that is mostly noise they would throw frequent inputs far off.
+_WARM_UP = 10
 # Standard deviation of a new embedding, times the root of its length.
 _SPREAD = 0.1
 
@@ -220,7 +223,8 @@ class PointwiseEngine:
 
     def step(self, batch, targets, weights, scale, rng=None, pool=None):
         """Make one step on a batch; return its summed loss before the step."""
-        made = self.start(batch)
+        made, parts = self.start(batch), self._parts(batch, rng)
+        pool = pool if len(parts) > 1 else None
 
         def there_and_back(part):
             kept = self._forward(batch, made, *part)
@@ -228,13 +232,14 @@ class PointwiseEngine:
             loss = _pointwise.bce(made.logits[own], targets[own], weights[own], scale, made.slopes[own])
             return loss, self._backward(made, *kept)
 
-        losses, changes = zip(*work(pool, there_and_back, self._parts(batch, rng)), strict=True)
-        inputs = self._sort(batch)
+        losses, changes = zip(*work(pool, there_and_back, parts), strict=True)
+        inputs, rate = self._sort(batch), self._rate()
         gradient = np.empty((len(inputs.touched), self.shape.width), self.model.inputs.weights.dtype)
-        tasks = []
-        for places in self._ranges(len(inputs.touched), len(batch.columns)):
-            tasks.append((self._step_inputs, (batch, made, inputs, gradient, places)))
-        tasks += [(self._step_dense, (same,)) for same in zip(*changes, strict=True)]
+        ranges = self._ranges(len(inputs.touched), len(batch.columns))
+        # All gradients before any step: those of "ffm" read the weights of other inputs.
+        work(pool, lambda places: self._gradient(batch, made, inputs, gradient, places), ranges)
+        tasks = [(self._step_inputs, (inputs.touched, gradient, rate, places)) for places in ranges]
+        tasks += [(self._step_dense, (same, rate)) for same in zip(*changes, strict=True)]
         work(pool, lambda task: task[0](*task[1]), tasks)
         return sum(losses)
 
@@ -251,8 +256,8 @@ class PointwiseEngine:
 
     def forward(self, batch, pool=None):
         """Return what is made of a batch, its logits among it, and of each part what :meth:`backward` needs."""
-        made = self.start(batch)
-        return made, work(pool, lambda part: self._forward(batch, made, *part), self._parts(batch))
+        made, parts = self.start(batch), self._parts(batch)
+        return made, work(pool, lambda part: self._forward(batch, made, *part), parts)
 
     def backward(self, batch, made, kept):
         """Return the inputs that occur in a batch, the gradients of their rows, and those of the dense parameters."""
@@ -329,17 +334,22 @@ class PointwiseEngine:
         if shape.deep:
             _pointwise.add_gradient_fields(places, *inputs, batch.values, shape.field_of, made.fields, gradient)
 
-    def _step_inputs(self, batch, made, inputs, gradient, places):
-        """Step a range of the inputs that occur in a batch."""
-        self._gradient(batch, made, inputs, gradient, places)
-        rest = gradient, self.l2, self.optimizer, self.rate, self.l1
-        _pointwise.step_rows(places, inputs.touched, *self.model.inputs, *rest)
+    def _rate(self):
+        """Return the step size of the table and the intercept."""
+        if self.optimizer != _pointwise.ADAGRAD:
+            return self.rate
+        return self.rate * min(1.0, (int(self.model.intercept.counts[0]) + 1) / _WARM_UP)
 
-    def _step_dense(self, changes):
+    def _step_inputs(self, touched, gradient, rate, places):
+        """Step a range of the inputs that occur in a batch."""
+        rest = gradient, self.l2, self.optimizer, rate, self.l1
+        _pointwise.step_rows(places, touched, *self.model.inputs, *rest)
+
+    def _step_dense(self, changes, rate):
         """Step a dense parameter by the sum of what the parts of a batch found."""
         parameter, gradient = add_up(changes)
         own = parameter is self.model.intercept
-        optimizer, rate = (self.optimizer, self.rate) if own else (_pointwise.ADAM, self.dense_rate)
+        optimizer, rate = (self.optimizer, rate) if own else (_pointwise.ADAM, self.dense_rate)
         every, rest = self.every[: len(gradient)], (gradient, self.no_l2, optimizer, rate, 0.0)
         _pointwise.step_rows((0, len(gradient)), every, *parameter, *rest)
 

@@ -172,16 +172,29 @@ def test_steps_follow_the_published_rules_and_touch_nothing_else():
                 m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
                 w = w - 0.1 * (m / (1 - 0.9**n)) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
             elif optimizer == _pointwise.ADAGRAD:
-                g = g + 0.02 * w
                 v = v + g**2
-                w = w - 0.1 * g / np.sqrt(1 + v)
+                rate = 0.1 / np.sqrt(v)
+                w = (w - rate * g) / (1 + rate * 0.02)  # where g (x - w) + (x - w)**2 / 2 rate + 0.01 x**2 is least
             else:
                 m = m + g - (np.sqrt(v + g**2) - np.sqrt(v)) / 0.1 * w
                 v = v + g**2
                 w = np.where(np.abs(m) <= 0.3, 0, -(m - np.sign(m) * 0.3) / ((1 + np.sqrt(v)) / 0.1 + 0.02))
-            np.testing.assert_allclose(table[[3, 1]], w, rtol=1e-5)
+            np.testing.assert_allclose(table[[3, 1]], w, rtol=1e-5, atol=1e-6)
             np.testing.assert_array_equal(table[[0, 2, 4]], start[[0, 2, 4]])
             assert counts.tolist() == [0, n, 0, n, 0]
+
+
+def test_adagrad_begins_with_short_steps():
+    """An input's first step is as long as the rate, whatever the gradient; the model's first ten raise that to all."""
+    shape = Shape("linear", N_COMPONENTS, N_FIELDS, FIELD_OF)
+    engine = PointwiseEngine(start_model(shape, np.random.default_rng(0)), shape, optimizer="adagrad", rate=0.5)
+    batch = Batch(np.arange(3), np.array([1, 6], np.int32), np.ones(2, np.float32))
+    for step in range(1, 13):
+        engine.model.inputs.second[:] = 0
+        before = engine.model.inputs.weights.copy()
+        engine.step(batch, np.array([1.0, 0.0], np.float32), np.ones(2, np.float32), 1.0)
+        moved = np.abs(engine.model.inputs.weights - before)[[1, 6], 0]
+        np.testing.assert_allclose(moved, 0.5 * min(1.0, step / 10), rtol=1e-3)
 
 
 def test_over_an_epoch_every_input_pays_what_it_would_at_every_step():
