@@ -46,9 +46,17 @@ def drop_out(values, share, key_1, key_2):
 
 
 @kernel(inline=False)
-def deactivate(gradient, outputs, scale):
-    """Carry a gradient back through both: times `scale` where what came out is above 0, else 0."""
+def deactivate(gradient, outputs, scale, sums):
+    """Carry a gradient back through both: times `scale` where what came out is above 0, else 0.
+
+    `sums` (width,) receives its sum over the rows: the gradient of the offsets.
+    """
     n_rows, width = gradient.shape
+    zero = np.float32(0.0)
+    for f in range(width):
+        sums[f] = zero
     for r in range(n_rows):
         for f in range(width):
-            gradient[r, f] = gradient[r, f] * scale if outputs[r, f] > np.float32(0.0) else np.float32(0.0)
+            value = gradient[r, f] * scale if outputs[r, f] > zero else zero
+            gradient[r, f] = value
+            sums[f] += value

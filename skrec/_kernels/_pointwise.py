@@ -303,9 +303,9 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
         c = touched[t]
         counts[c] += 1
         if optimizer == ADAM:
-            root = math.sqrt(1.0 - _BETA_2 ** counts[c])
-            own = np.float32(rate * root / (1.0 - _BETA_1 ** counts[c]))
-            epsilon = np.float32(_EPSILON * root)
+            correction = math.sqrt(1.0 - _BETA_2 ** counts[c])
+            own = np.float32(rate * correction / (1.0 - _BETA_1 ** counts[c]))
+            epsilon = np.float32(_EPSILON * correction)
             decay = l2[c]
             for k in range(d):
                 g = gradient[t, k] + decay * table[c, k]
@@ -320,8 +320,8 @@ def step_rows(places, touched, table, first, second, counts, gradient, l2, optim
                 g = gradient[t, k]
                 v = second[c, k] + g * g
                 second[c, k] = v
-                own = step / np.sqrt(np.float32(_START) + v)
-                table[c, k] = (table[c, k] - own * g) / (one + own * decay)
+                root = np.sqrt(np.float32(_START) + v)
+                table[c, k] = (table[c, k] * root - step * g) / (root + step * decay)
         else:
             for k in range(d):
                 g = gradient[t, k]

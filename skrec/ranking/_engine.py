@@ -215,6 +215,9 @@ class PointwiseEngine:
 
     def take(self, rows, which):
         """Copy a batch."""
+        if rows.length and not len(rows.values):
+            columns = rows.columns.reshape(-1, rows.length).take(which, axis=0).ravel()
+            return Batch(rows.indptr[: len(which) + 1], columns, np.ones(len(columns), np.float32))
         starts = np.empty(len(which) + 1, np.int64)
         _pointwise.count_rows(rows.indptr, which, starts)
         columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)

@@ -16,11 +16,14 @@ class Rows(NamedTuple):
         Inputs, sorted by field within each row.
     values : ndarray of shape (nnz,), float32
         Of length 0 where all are one, which most often they are: half the memory.
+    length : int
+        Inputs of a row, where all rows have as many; else 0.
     """
 
     indptr: np.ndarray
     columns: np.ndarray
     values: np.ndarray
+    length: int = 0
 
     @property
     def n_rows(self):
@@ -53,6 +56,7 @@ def gather_rows(blocks):
     np.cumsum(lengths, out=indptr[1:])
     columns = np.empty(indptr[-1], np.int32)
     values = np.empty(0 if all(data is None for _, _, data in kept) else indptr[-1], np.float32)
+    length = 0 if any(own is not None for own, _, _ in kept) else len(kept)
     cursor = indptr[:-1].copy()
     for place, (own, inputs, data) in enumerate(kept):
         kept[place] = None
@@ -66,7 +70,7 @@ def gather_rows(blocks):
         columns[target] = inputs
         if len(values):
             values[target] = 1 if data is None else data
-    return Rows(indptr, columns, values)
+    return Rows(indptr, columns, values, length)
 
 
 def distinct_rows(rows):
