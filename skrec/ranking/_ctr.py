@@ -680,8 +680,9 @@ class CTRRanker(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 if same or into is model.inputs.weights:
                     into[known] = out_of[sources[known]]
             for parameter, known_parameter in zip(model.dense(), old._model.dense(), strict=True):
+                remembers = same or parameter is not model.intercept  # the layers have an Adam of their own
                 for into, out_of in zip(parameter, known_parameter, strict=True):
-                    if same or into is parameter.weights:
+                    if remembers or into is parameter.weights:
                         into[:] = out_of
         if self.optimizer == "ftrl":
             prepare_ftrl(model.inputs, self.learning_rate, l2)

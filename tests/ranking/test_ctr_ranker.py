@@ -370,6 +370,20 @@ def test_warm_start_goes_on(interaction, data):
         model.set_params(n_components=5, interaction="fm").fit(X, y)
 
 
+def test_a_warm_start_with_another_optimiser_forgets_what_the_other_remembered_of_the_inputs_alone(data):
+    X, y = data
+    model = quick(interaction="deepfm", warm_start=True, optimizer="adagrad").fit(X, y)
+    before = model._model
+    model.set_params(optimizer="adam", max_iter=0).fit(X, y)
+    after = model._model
+    assert not after.inputs.second.any() and not after.intercept.second.any()
+    np.testing.assert_array_equal(after.inputs.weights, before.inputs.weights)
+    for layer, old_layer in zip(after.layers, before.layers, strict=True):
+        for parameter, old in zip(layer, old_layer, strict=True):
+            np.testing.assert_array_equal(parameter.second, old.second)
+            assert old.second.any()
+
+
 # --- early stopping
 
 
