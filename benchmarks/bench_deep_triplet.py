@@ -76,7 +76,7 @@ def spread_scores(model):
     """
     own = model._score_users(np.arange(len(model.user_ids_)))
     scores = np.full(SHAPE, -np.inf, np.float32)
-    if model.n_iter_ == 0:
+    if getattr(model, "n_iter_", 1) == 0:
         scores[:] = np.random.default_rng(0).choice(own.ravel(), SHAPE)
     scores[np.ix_(model.user_ids_, model.item_ids_)] = own
     return scores

@@ -14,6 +14,8 @@ from skrec.utils._validation import check_interactions, encode_ids, merge_intera
 
 # Standard deviation of a start vector's length.
 _SPREAD = 0.1
+# What the score of an explicit negative is lowered by where it counts as an exposure too: the way from 1 to -1.
+_VERDICT = np.float32(2.0)
 
 
 class ImplicitALS(CallbackSupportMixin, FactorRecommender):
@@ -35,6 +37,12 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     l2 : float, default=0.6
         Penalty on the squared vectors, in units of the share of noise in data of this size, see Notes. Worth a search
         from 0.3 to 1: too large a value loses all but popularity.
+    exposure_weight : float, default=0.0
+        What an explicit negative weighs as an *exposure*, beside 1 of a positive. At 0 it counts like a pair that does
+        not occur. Above 0 its score is pulled to 1 as well: what people come across and judge tells of what they look
+        for, whatever the verdict. The verdict is kept apart from the vectors: the score of that very pair is lowered
+        by 2, which puts it last. Worth 0.3 where negatives are low ratings or returned goods; leave it at 0 where they
+        are what a recommender had shown, or the model learns from its predecessor what to show.
     max_iter : int, default=16
         Epochs: in each, item vectors and then user vectors are solved for. 0 leaves the model untrained.
     warm_start : bool, default=False
@@ -54,7 +62,8 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        Vectors of the users, in the order of `user_ids_`. A score is the dot product of a user's and an item's.
+        Vectors of the users, in the order of `user_ids_`. A score is the dot product of a user's and an item's, but
+        for explicit negatives with an `exposure_weight`.
     item_factors_ : ndarray of shape (n_items, n_components), float32
         Vectors of the items, in the order of `item_ids_`. Components are their principal axes: orthogonal over the
         items, the longest first.
@@ -106,7 +115,8 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     0.006 and 0.018. For a grid in the terms of [1]_, invert the formulas.
 
     Positives are the rows with ``y > 0``. Explicit negatives count like pairs that do not occur; they still are items
-    that the user has seen.
+    that the user has seen. With an `exposure_weight` they are pairs of S too, of that weight; |S| above stays the
+    number of positives. That rated items tell of taste whatever the rating is what SVD++ [4]_ rests on.
 
     *How.* Before each half of an epoch, both tables are turned to the principal axes of the side that is held. The
     systems of the other side's rows are then diagonal but for the row's own positives, and two conjugate gradient
@@ -121,6 +131,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     .. [2] Y. Hu, Y. Koren and C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008.
     .. [3] G. Takács, I. Pilászy and D. Tikk, "Applications of the Conjugate Gradient Method for Implicit Feedback
        Collaborative Filtering", RecSys 2011.
+    .. [4] Y. Koren, "Factorization Meets the Neighborhood: a Multifaceted Collaborative Filtering Model", KDD 2008.
 
     Examples
     --------
@@ -142,6 +153,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "unobserved_weight": [Interval(Real, 0, None, closed="neither")],
         "l2": [Interval(Real, 0, None, closed="neither")],
+        "exposure_weight": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
@@ -155,6 +167,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         *,
         unobserved_weight=12.0,
         l2=0.6,
+        exposure_weight=0.0,
         max_iter=16,
         warm_start=False,
         user=0,
@@ -167,6 +180,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         self.n_components = n_components
         self.unobserved_weight = unobserved_weight
         self.l2 = l2
+        self.exposure_weight = exposure_weight
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.user = user
@@ -225,17 +239,19 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     def _train(self, X, y, interactions, old, *, max_iter, past=None):
         """Train on `interactions`, from the vectors of `old`; the curve goes on where that of `past` ended."""
         from skrec._epochs import FitTask, run_epochs
-        from skrec.baselines._als_solver import ALSSolver, select_positives
+        from skrec.baselines._als_solver import ALSSolver, weigh_pairs
 
         if old is None:
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         else:
             seed = old._seed
         user_factors, item_factors = self._start_factors(interactions, seed, old)
-        positives, mean_weight = select_positives(interactions.matrix, interactions.weight)
-        n_users, n_items = positives.shape
-        alpha = self.unobserved_weight * positives.nnz / (n_users * n_items)
-        noise = np.sqrt(n_users / positives.nnz) + np.sqrt(n_items / positives.nnz)
+        exposure_weight = float(self.exposure_weight)
+        pairs, mean_weight = weigh_pairs(interactions.matrix, interactions.weight, exposure_weight)
+        n_users, n_items = pairs.shape
+        n_positives = int((interactions.matrix.data > 0).sum())
+        alpha = self.unobserved_weight * n_positives / (n_users * n_items)
+        noise = np.sqrt(n_users / n_positives) + np.sqrt(n_items / n_positives)
         l2 = float(self.l2 * noise / (1 + noise) / (1 + self.unobserved_weight))
         losses = [*getattr(past, "loss_curve_", [])]
 
@@ -250,6 +266,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
                 "n_iter_": len(losses),
                 "_item_energy": energy,
                 "_mean_weight": mean_weight,
+                "_exposure_weight": exposure_weight,
                 "_seed": seed,
             }
 
@@ -267,7 +284,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
 
         task = FitTask(self, X, y, max_iter)
         with task.whole():
-            with ALSSolver(positives, user_factors, item_factors, alpha=alpha, l2=l2, n_jobs=self.n_jobs) as solver:
+            with ALSSolver(pairs, user_factors, item_factors, alpha=alpha, l2=l2, n_jobs=self.n_jobs) as solver:
                 energy = solver.align("item")
                 run_epochs(self, task, max_iter, run, copied_attributes)
             for name, value in attributes().items():
@@ -293,6 +310,20 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
                 table[codes >= 0] = before[codes[codes >= 0]]
             tables.append(table)
         return tables
+
+    def _score_users(self, user_codes):
+        scores = super()._score_users(user_codes)
+        if self._exposure_weight:
+            known = self.interactions_[user_codes].tocoo()
+            disliked = known.data < 0
+            scores[known.row[disliked], known.col[disliked]] -= _VERDICT
+        return scores
+
+    def _score_pairs(self, user_codes, item_codes):
+        scores = super()._score_pairs(user_codes, item_codes)
+        if self._exposure_weight and len(scores):
+            scores[np.asarray(self.interactions_[user_codes, item_codes]).ravel() < 0] -= _VERDICT
+        return scores
 
     def _check_finite(self, loss):
         if not np.isfinite(loss):
@@ -322,7 +353,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
             When an item is unknown.
         """
         from skrec._holdout import select_entries
-        from skrec.baselines._als_solver import Positives, penalties, place_rows, select_positives
+        from skrec.baselines._als_solver import Positives, penalties, place_rows, weigh_pairs
 
         check_is_fitted(self)
         new = check_interactions(self, X, y, sample_weight, user=self.user, item=self.item, reset=False)
@@ -332,7 +363,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         users = np.flatnonzero(np.diff(batch.matrix.indptr))
         rows = select_entries(merged.matrix, placed)[users]
         weight = None if merged.weight is None else merged.weight[placed]
-        positives = Positives.of(select_positives(rows, weight, self._mean_weight)[0])
+        positives = Positives.of(weigh_pairs(rows, weight, self._exposure_weight, self._mean_weight)[0])
         penalty = penalties(positives, len(self.item_ids_), alpha=self.alpha_, l2=self.l2_)
         factors = np.zeros((len(merged.user_ids), self.item_factors_.shape[1]), np.float32)
         factors[: len(self.user_factors_)] = self.user_factors_

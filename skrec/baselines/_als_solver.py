@@ -54,31 +54,33 @@ class Positives(NamedTuple):
         return np.unique(np.searchsorted(work, np.linspace(0, work[-1], n_chunks + 1)))
 
 
-def select_positives(matrix, weight, mean_weight=None):
-    """Return the positives of a signed matrix with weights of mean one, and the mean that they had.
+def weigh_pairs(matrix, weight, exposure_weight=0.0, mean_weight=None):
+    """Return the pairs that are pulled to 1 with their weights, of mean one over the positives, and the mean they had.
 
     Parameters
     ----------
     matrix : csr_array of shape (n_users, n_items), int8
         1 positive, -1 explicit negative.
     weight : ndarray of shape (nnz,), float32, or None
+    exposure_weight : float, default=0.0
+        What an explicit negative weighs beside a positive; at 0 it is left out.
     mean_weight : float, default=None
         What to divide by, by default the mean.
 
     Returns
     -------
-    positives : csr_array
+    pairs : csr_array
         Of the weights, float32, or of ones, int8, where all are one.
     mean_weight : float
     """
-    kept = matrix.data > 0
-    if weight is None and mean_weight in (None, 1.0) and kept.all():
+    positive = matrix.data > 0
+    kept = positive if exposure_weight == 0 else np.ones(matrix.nnz, bool)
+    if weight is None and mean_weight in (None, 1.0) and positive.all():
         return matrix, 1.0
     data = np.ones(matrix.nnz, np.float64) if weight is None else weight.astype(np.float64)
-    data = data[kept]
     if mean_weight is None:
-        mean_weight = float(data.mean())
-    data = (data / mean_weight).astype(np.float32)
+        mean_weight = float(data[positive].mean())
+    data = (np.where(positive, data, data * exposure_weight)[kept] / mean_weight).astype(np.float32)
     before = np.append(0, np.cumsum(kept))
     indptr = before[matrix.indptr].astype(matrix.indptr.dtype)
     if (data == 1.0).all():
@@ -92,7 +94,7 @@ class ALSSolver:
     Parameters
     ----------
     positives : csr_array of shape (n_users, n_items)
-        As :func:`select_positives` returns them.
+        As :func:`weigh_pairs` returns them.
     user_factors, item_factors : ndarray of shape (n_users or n_items, n_components), float32
         Changed in place.
     alpha : float

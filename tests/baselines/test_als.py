@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skrec import ImplicitALS, PopularityRecommender
 from skrec.baselines import _als_solver
-from skrec.baselines._als_solver import ALSSolver, select_positives
+from skrec.baselines._als_solver import ALSSolver, weigh_pairs
 from skrec.metrics import ranking_metrics
 from skrec.utils._ids import encode_ids
 from skrec.utils._validation import check_interactions
@@ -76,7 +76,7 @@ def exact_rows(fixed, weight, alpha, l2):
 
 def solver_of(X, sample_weight=None, n_components=6, alpha=0.2, l2=0.05, n_jobs=None):
     interactions = check_interactions(ImplicitALS(), X, None, sample_weight)
-    positives, _ = select_positives(interactions.matrix, interactions.weight)
+    positives, _ = weigh_pairs(interactions.matrix, interactions.weight)
     rng = np.random.default_rng(0)
     tables = [0.1 * rng.standard_normal((n, n_components), dtype=np.float32) for n in positives.shape]
     return ALSSolver(positives, *tables, alpha=alpha, l2=l2, n_jobs=n_jobs)
@@ -199,6 +199,58 @@ def test_explicit_negatives_are_unobserved_but_seen():
         np.vstack([X, negative]), y, sample_weight=np.where(y == 1, 1.0, 9.0)
     )
     np.testing.assert_array_equal(weighted.user_factors_, plain.user_factors_)
+
+
+def with_negatives():
+    """Positives and explicit negatives, and which are which."""
+    X = planted()
+    negative = np.argwhere(dense_weights(X) == 0)[::9]
+    return np.vstack([X, negative]), np.repeat([1, 0], [len(X), len(negative)])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_exposures_are_positives_of_their_weight(weighted):
+    X, y = with_negatives()
+    weight = integer_weights(X) if weighted else np.ones(len(X))
+    model = ImplicitALS(6, exposure_weight=0.4, random_state=0).fit(X, y, sample_weight=weight if weighted else None)
+    # All rows as positives, their weights of the mean that the positives have, and the same two constants.
+    weight = np.where(y == 1, weight, 0.4 * weight)
+    scale = weight[y == 1].mean() / weight.mean()
+    alpha, l2 = model.alpha_ * scale, model.l2_
+    unobserved = alpha * 60 * 25 / len(X)
+    noise = np.sqrt(60 / len(X)) + np.sqrt(25 / len(X))
+    other = ImplicitALS(6, unobserved_weight=unobserved, l2=l2 * (1 + noise) / noise * (1 + unobserved), random_state=0)
+    other.fit(X, sample_weight=weight)
+    assert other.alpha_ == pytest.approx(alpha) and other.l2_ == pytest.approx(l2)
+    np.testing.assert_allclose(
+        model.user_factors_ @ model.item_factors_.T, other.user_factors_ @ other.item_factors_.T, atol=1e-4
+    )
+
+
+def test_the_verdict_on_an_exposure_is_kept_apart():
+    X, y = with_negatives()
+    model = ImplicitALS(6, exposure_weight=0.4, random_state=0).fit(X, y)
+    products = model.user_factors_ @ model.item_factors_.T
+    expected = products.copy()
+    expected[tuple(X[y == 0].T)] -= 2.0
+    pairs = np.indices((60, 25)).reshape(2, -1).T
+    np.testing.assert_allclose(model.predict(pairs), expected.ravel(), atol=1e-6)
+    ids, scores = model.recommend(np.arange(60), 25, exclude_seen=False)
+    np.testing.assert_allclose(scores, -np.sort(-expected, axis=1), atol=1e-6)
+    for user, item in X[y == 0]:
+        assert item in ids[user, -10:]
+    assert model.predict([[999, 3]]) > 0  # of an unknown user there is no verdict
+    plain = ImplicitALS(6, random_state=0).fit(X, y)
+    np.testing.assert_allclose(plain.predict(pairs), (plain.user_factors_ @ plain.item_factors_.T).ravel(), atol=1e-6)
+
+
+def test_fold_in_weighs_exposures_as_fit_does():
+    X, y = with_negatives()
+    model = ImplicitALS(4, l2=0.2, exposure_weight=0.4, max_iter=300, random_state=0).fit(X, y)
+    factors = placed(model, X + [1000, 0], y, users=model.user_ids_ + 1000)
+    np.testing.assert_allclose(factors, model.user_factors_, atol=1e-3)
+    folded = copy.deepcopy(model).fold_in([[-5, 3], [-5, 8]], [1, 0])
+    assert folded.predict([[-5, 8]]) < folded.predict([[-5, 3]]) - 1
 
 
 @pytest.mark.parametrize("n_jobs", [2, 4])
@@ -368,6 +420,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended():
     ("parameters", "match"),
     [
         ({"n_components": 0}, "'n_components' parameter of ImplicitALS must be an int"),
+        ({"exposure_weight": -0.1}, "'exposure_weight' parameter of ImplicitALS must be a float"),
         ({"unobserved_weight": 0.0}, "'unobserved_weight' parameter of ImplicitALS must be a float"),
         ({"l2": -1.0}, "'l2' parameter of ImplicitALS must be a float"),
         ({"max_iter": -1}, "'max_iter' parameter of ImplicitALS must be an int"),
@@ -452,8 +505,10 @@ def test_movielens_100k_is_ranked_as_well_as_by_the_known_run(data_home):
         assert found[name] == pytest.approx(value, abs=0.004), name
     baseline = ranking_metrics(PopularityRecommender().fit(liked), held_out, metrics=["ndcg@20"]).scores
     assert found["ndcg@20"] > 1.5 * baseline["ndcg@20"]
-    with_negatives = ImplicitALS(random_state=0).fit(train[:, :2], train[:, 2] >= 4)
-    assert with_negatives.score(test[:, :2], test[:, 2] >= 4) == pytest.approx(0.932, abs=0.003)  # EASE 0.927
+    rows, judged = (train[:, :2], train[:, 2] >= 4), (test[:, :2], test[:, 2] >= 4)
+    assert ImplicitALS(random_state=0).fit(*rows).score(*judged) == pytest.approx(0.932, abs=0.003)  # EASE 0.927
+    exposed = ImplicitALS(64, exposure_weight=0.3, random_state=0).fit(*rows)
+    assert exposed.score(*judged) > 0.948  # the best published or measured from ids alone: 0.942
 
 
 def read_lists(path):
