@@ -115,7 +115,7 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     0.006 and 0.018. For a grid in the terms of [1]_, invert the formulas.
 
     Positives are the rows with ``y > 0``. Explicit negatives count like pairs that do not occur; they still are items
-    that the user has seen. With an `exposure_weight` they are pairs of S too, of that weight; |S| above stays the
+    that the user has seen. With an `exposure_weight` they are pairs of S too, of that weight; \|S\| above stays the
     number of positives. That rated items tell of taste whatever the rating is what SVD++ [4]_ rests on.
 
     *How.* Before each half of an epoch, both tables are turned to the principal axes of the side that is held. The
