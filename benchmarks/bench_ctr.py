@@ -6,7 +6,7 @@
 *Frappe.* All train on the 57,722 rows of the published validation file less a random tenth (`fit` holds it out in
 skrec, as many rows are cut off for the peers), stop when its log loss has not improved for 3 epochs, keep the best
 epoch, and are judged on the 28,860 test rows: AUC, log loss, and seconds of fitting with `--threads` threads.
-Embeddings of 10, hidden layers of 256 and 128, and batches of 1024 rows are the same for all. The peers are best after
+Embeddings of 10, hidden layers of 256 and 128, and batches of 1024 rows are the same for all. DeepCTR's are best after
 one or two epochs and get worse; skrec goes on to a much lower loss, and "quick" is what it reaches in three epochs.
 `--search` chooses learning rate, penalty and dropout of each contestant, for the peers also Adam or AdaGrad, from grids
 that are no smaller for the peers, by the log loss of a tenth of those rows (one seed), and writes ctr_settings.json;

@@ -143,7 +143,7 @@ def backward(layers, activations, gradient, *, dropout=0.0):
         weights, offsets = layers[place]
         inputs = activations[place]
         changes += [(weights, inputs.T @ gradient), (offsets, sums)]
-        # Of one column BLAS's product takes ten times as long as the plain one.
+        # Of one column BLAS's product takes several times as long as the plain one.
         gradient = gradient * weights.weights.T if gradient.shape[1] == 1 else gradient @ weights.weights.T
         if place > 0:
             sums = np.empty((1, gradient.shape[1]), gradient.dtype)

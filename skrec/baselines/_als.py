@@ -41,8 +41,8 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         What an explicit negative weighs as an *exposure*, beside 1 of a positive. At 0 it counts like a pair that does
         not occur. Above 0 its score is pulled to 1 as well: what people come across and judge tells of what they look
         for, whatever the verdict. The verdict is kept apart from the vectors: the score of that very pair is lowered
-        by 2, which puts it last. Worth 0.3 where negatives are low ratings or returned goods; leave it at 0 where they
-        are what a recommender had shown, or the model learns from its predecessor what to show.
+        by 2, which puts it last. Worth a try at 0.3 where negatives are people's own judgements, such as low ratings;
+        leave it at 0 where they are what a recommender had shown, or the model learns from that what to show.
     max_iter : int, default=16
         Epochs: in each, item vectors and then user vectors are solved for. 0 leaves the model untrained.
     warm_start : bool, default=False
@@ -72,7 +72,8 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
     l2_ : float
         :math:`\lambda` below.
     loss_curve_ : list of float
-        Objective after each epoch, divided by the number of positives.
+        Objective after each epoch, divided by the weight of the pairs of S: by the number of positives, but for
+        exposures.
     n_iter_ : int
         Epochs run by the last call of `fit` or since, by `partial_fit`.
     user_ids_, item_ids_ : ndarray
@@ -345,7 +346,8 @@ class ImplicitALS(CallbackSupportMixin, FactorRecommender):
         Returns
         -------
         self : ImplicitALS
-            The estimator, which then knows the users. The vector of one without a positive is zeros.
+            The estimator, which then knows the users. The vector of one without a positive is zeros; an
+            exposure that weighs something counts as one here.
 
         Raises
         ------

@@ -508,7 +508,7 @@ def test_movielens_100k_is_ranked_as_well_as_by_the_known_run(data_home):
     rows, judged = (train[:, :2], train[:, 2] >= 4), (test[:, :2], test[:, 2] >= 4)
     assert ImplicitALS(random_state=0).fit(*rows).score(*judged) == pytest.approx(0.932, abs=0.003)  # EASE 0.927
     exposed = ImplicitALS(64, exposure_weight=0.3, random_state=0).fit(*rows)
-    assert exposed.score(*judged) > 0.948  # the best published or measured from ids alone: 0.942
+    assert exposed.score(*judged) > 0.948  # the two towers reach 0.942, with searched settings
 
 
 def read_lists(path):
