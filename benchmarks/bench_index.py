@@ -1,4 +1,4 @@
-"""Top-k over item vectors: ExactIndex beside implicit's topk and numpy, and the graphs of usearch and hnswlib.
+"""Top-k over item vectors: ExactIndex beside implicit's topk and numpy, and the graphs of hnswlib and usearch.
 
     python benchmarks/bench_index.py [--items 1000000] [--queries 10000] [--data clusters] [--metric inner_product]
 
@@ -12,11 +12,12 @@ Vectors: `trained` are the factors of a TripletMF fitted with defaults to genera
 0.3, queries drawn from the same clusters), `gauss` is isotropic with such lengths, the hardest for a graph. By default
 cosines of `trained`.
 
-Graphs: connectivity 16, expansion_add 128, built by one thread (two with --build-threads 2), hnswlib on the very
-vectors that ApproximateIndex hands to usearch. "ApproximateIndex" is the whole of `query`, with its scores computed
-anew; "usearch" and "hnswlib" are the libraries' own calls. Rates at recall 0.95 and 0.99 are interpolated (logarithms
-of rates against recall) between the widths of search that were run, "<" where even the widest found less and ">" the
-rate of the narrowest where that found more. Memory is what the process grew by.
+Graphs: connectivity 16, expansion_add 128, built by one thread (two with --build-threads 2), usearch on the very
+vectors that ApproximateIndex hands to hnswlib. "ApproximateIndex" is the whole of `query`, with its scores computed
+anew; "hnswlib", on the same graph, and "usearch" are the libraries' own calls, given the queries in the order that
+ApproximateIndex puts them in; "as they come" is hnswlib without that. Rates at recall 0.95 and 0.99 are interpolated
+(logarithms of rates against recall) between the widths of search that were run, "<" where even the widest found less
+and ">" the rate of the narrowest where that found more. Memory is what the process grew by.
 """
 
 import argparse
@@ -120,31 +121,38 @@ def graph_contestants(index, queries, k, threads, build_threads, length_quantile
 
     def build_ours():
         built = prototype.fit(vectors)
-        points["items"], points["queries"] = built._item_points(), built._query_points(points["scaled"])
-        return built
-
-    def ask_usearch(built, width):
-        built._graph.expansion_search = width
-        return built._graph.search(points["queries"], k, threads=threads).keys.astype(np.int64)
-
-    def build_hnswlib():
-        import hnswlib
-
-        built = hnswlib.Index("ip", points["items"].shape[1])
-        built.init_index(len(vectors), M=16, ef_construction=128, random_seed=0)
-        built.add_items(points["items"], num_threads=build_threads)
+        tour = built._tour(points["scaled"])
+        points["items"], points["back"] = built._item_points(), np.argsort(tour)
+        points["as they come"] = built._query_points(points["scaled"])
+        points["queries"] = points["as they come"][tour]
         return built
 
     def ask_hnswlib(built, width):
-        built.set_ef(width)
-        return built.knn_query(points["queries"], k, num_threads=threads)[0]
+        built._graph.set_ef(width)
+        return built._graph.knn_query(points["queries"], k, num_threads=threads)[0][points["back"]]
+
+    def ask_as_they_come(built, width):
+        built._graph.set_ef(width)
+        return built._graph.knn_query(points["as they come"], k, num_threads=threads)[0]
+
+    def build_usearch():
+        from usearch.index import Index
+
+        built = Index(ndim=points["items"].shape[1], metric="ip", dtype="f32", connectivity=16, expansion_add=128)
+        built.add(np.arange(len(vectors)), points["items"], threads=build_threads)
+        return built
+
+    def ask_usearch(built, width):
+        built.expansion_search = width
+        return built.search(points["queries"], k, threads=threads).keys[points["back"]].astype(np.int64)
 
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     points["scaled"] = queries / lengths if index.metric == "cosine" else queries
     return {
         "ApproximateIndex": (build_ours, ask_ours),
-        "usearch": (None, ask_usearch),
-        "hnswlib": (build_hnswlib, ask_hnswlib),
+        "hnswlib": (None, ask_hnswlib),
+        "hnswlib, as they come": (None, ask_as_they_come),
+        "usearch": (build_usearch, ask_usearch),
     }
 
 

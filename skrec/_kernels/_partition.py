@@ -71,8 +71,8 @@ def deal_items(partition, rng):
 def count_words(partition, group, indptr, indices, last_user, counts):
     """Count the words of each chunk of a group of users.
 
-    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Cost: one random read per
-    interaction.
+    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Both are written to at every
+    interaction: no other thread should write next to them. Cost: one random read per interaction.
     """
     counts[:] = 0
     last_user[:] = -1
@@ -90,6 +90,7 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
     """Write the words of a group's chunks from `cursors` (n_blocks,) int64 on, in the order of users.
 
     `weights` and `word_weights` are float32 arrays aligned with `indices` and `words`, or empty: every weight is one.
+    `last_user` (n_blocks,) int32 is scratch, `cursors` end behind the chunks; as for `count_words`, they lie apart.
     """
     last_user[:] = -1
     weighted = weights.shape[0] > 0

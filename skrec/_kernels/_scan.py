@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels._jit import kernel
-from skrec._kernels._topk import _sift_down, _sort_heap
+from skrec._kernels._topk import _is_worse, _sift_down, _sort_heap
 
 # Scores compared at once with the one to beat. A count over a fixed number of them compiles to vector instructions; the
 # maximum of a chunk, or one of varying length, takes five times as long.
@@ -118,18 +118,29 @@ def _is_listed(lists, r, item):
 
 @kernel(inline=False)
 def scan_found(found, queries, vectors, candidates, limited, exclude, items, scores):
-    """Bring what another search found into the heaps, but for what is excluded, or not a candidate where `limited`.
+    """Write the best of what another search found, but for what is excluded, or not a candidate where `limited`.
 
-    `found` (n_queries, n_found) int32 holds distinct codes in any order, -1 in free places.
+    `found` (n_queries, n_found) int32 holds distinct codes, the better first as far as that search could tell: what
+    comes about in order is put in its place at little cost. `items` and `scores`, both (n_queries, k), end best first.
     """
+    k = items.shape[1]
     for r in range(found.shape[0]):
+        n_taken = 0
         for at in range(found.shape[1]):
             item = found[r, at]
-            if item < 0 or _is_listed(exclude, r, item) or (limited and not _is_listed(candidates, r, item)):
+            if _is_listed(exclude, r, item) or (limited and not _is_listed(candidates, r, item)):
                 continue
             score = inner_product(queries[r], vectors[item])
-            if score > scores[r, 0] or (score == scores[r, 0] and item < items[r, 0]):
-                _sift_down(scores[r], items[r], 0, items.shape[1], score, item)
+            place = n_taken
+            while place > 0 and _is_worse(scores[r, place - 1], items[r, place - 1], score, item):
+                if place < k:
+                    scores[r, place] = scores[r, place - 1]
+                    items[r, place] = items[r, place - 1]
+                place -= 1
+            if place < k:
+                scores[r, place] = score
+                items[r, place] = item
+                n_taken = min(n_taken + 1, k)
 
 
 @kernel(inline=False)

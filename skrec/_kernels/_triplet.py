@@ -7,6 +7,7 @@ import numpy as np
 from skrec._kernels._jit import kernel
 from skrec._kernels._losses import loss_grad
 from skrec._kernels._partition import EXPLICIT, TRAIN
+from skrec._kernels._prefetch import prefetch_row
 from skrec._kernels._sampling import Model, Pool, draw, reads_positive_score, similarity
 from skrec._kernels._updates import inverse_norm, step_bias, step_rows
 
@@ -70,6 +71,25 @@ class Chunks(NamedTuple):
     weights: np.ndarray  # (n_words,) float32, or empty
     starts: np.ndarray  # (n_groups, n_blocks) int64
     stops: np.ndarray
+    ahead: int  # how many words before it is trained on a row is asked for; 0: never
+
+
+@kernel
+def _look_ahead(words, at, stop, items, item_start, model, optimizer):
+    """Ask for what the word `at` will need, if there is one: its user's rows or its item's."""
+    if at >= stop:
+        return
+    word = words[at]
+    remembers = optimizer.U1.shape[0] > 0
+    if word < 0:
+        prefetch_row(model.U, ~word)
+        if remembers:
+            prefetch_row(optimizer.U1, ~word)
+    else:
+        item = items[item_start + (word >> 2)]
+        prefetch_row(model.V, item)
+        if remembers:
+            prefetch_row(optimizer.V1, item)
 
 
 @kernel
@@ -77,6 +97,7 @@ def _train_chunk(
     chunks,
     start,
     stop,
+    ahead,
     items,
     item_start,
     item_stop,
@@ -99,6 +120,8 @@ def _train_chunk(
     t = start
     while t < stop:
         u = ~words[t]
+        if ahead > 0:
+            _look_ahead(words, t + ahead, stop, items, item_start, model, optimizer)
         t += 1
         end = t
         n_explicit = 0
@@ -124,6 +147,8 @@ def _train_chunk(
             scratch.kept_scores[group],
         )
         for at in range(t, end):
+            if ahead > 0:
+                _look_ahead(words, at + ahead, stop, items, item_start, model, optimizer)
             if words[at] & 3 != TRAIN:
                 continue
             i = items[item_start + (words[at] >> 2)]
@@ -165,10 +190,12 @@ def _train_chunk(
 def train_chunks(
     chunks, rounds, groups, items, item_starts, model, group_w, optimizer, sampler, loss, scratch, rngs, stats
 ):
-    """Train on the chunks (g, (g + r) mod n_blocks) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
+    """Train on the chunks (g, g xor r) of groups[0] <= g < groups[1], for rounds[0] <= r < rounds[1].
 
-    Chunks of one round share no row, so that calls for different groups may run at the same time, if each waits for the
-    end of the round.
+    There are as many groups as blocks, a power of two, or a single block. Chunks of one round share no row. Nor do
+    those of n rounds and n groups, n a power of two and both counted from a multiple of n, with those of the same
+    rounds and other n groups: so calls for different groups may run at the same time, if each waits for the end of
+    the rounds. Every row is stepped in the order of the rounds, however the calls are cut.
 
     Parameters
     ----------
@@ -191,7 +218,7 @@ def train_chunks(
     n_blocks = item_starts.shape[0] - 1
     for r in range(rounds[0], rounds[1]):
         for g in range(groups[0], groups[1]):
-            b = (g + r) % n_blocks
+            b = (g ^ r) & (n_blocks - 1)
             own = Model(
                 model.U,
                 model.V,
@@ -207,6 +234,7 @@ def train_chunks(
                 chunks,
                 chunks.starts[g, b],
                 chunks.stops[g, b],
+                chunks.ahead,
                 items,
                 item_starts[b],
                 item_starts[b + 1],

@@ -6,15 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels import _partition, _rng, _sampling, _triplet
+from skrec.utils._cache_lines import rows_apart
 from skrec.utils._threads import effective_n_jobs
 from skrec.utils._validation import kernel_array
 
 # Rows of an item block (factors and optimiser memory) should lie in the second-level cache beside what streams past
 # them ...
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 19
 # ... a chunk should be worth the call that trains on it, and blocks beyond this number only shorten the runs of a user.
 _CHUNK_ROWS = 8192
 _MAX_BLOCKS = 32
+# Where a chunk's rows are beyond that cache, each is asked for so many words before it is trained on: a few steps, in
+# which memory can answer. Where they are not, asking only costs.
+_AHEAD = 6
 # At least this many blocks where the data allow it, so that several threads have chunks to work on.
 _PARALLEL_BLOCKS = 8
 # Positives for which a sampler in plain Python draws at once.
@@ -44,8 +48,13 @@ def choose_cut(n_rows, n_items, row_bytes, sampler):
     blocks = min(blocks, _MAX_BLOCKS, int(np.sqrt(n_rows / _CHUNK_ROWS)), n_items // 2)
     if sampler._max_blocks is not None:
         blocks = min(blocks, sampler._max_blocks)
-    blocks = max(blocks, 1)
+    blocks = _power_of_two(max(blocks, 1))
     return blocks, blocks
+
+
+def _power_of_two(n):
+    """Return the largest power of two that is not above `n`."""
+    return 1 << (int(n).bit_length() - 1)
 
 
 class TripletEngine:
@@ -85,14 +94,19 @@ class TripletEngine:
         n_items = matrix.shape[1]
         row_bytes = 4 * model.U.shape[1] * (1 + (optimizer.V1.size > 0) + (optimizer.V2.size > 0))
         self.n_groups, self.n_blocks = choose_cut(matrix.nnz, n_items, row_bytes, sampler)
-        self.n_threads = min(effective_n_jobs(n_jobs), self.n_groups) if self.n_blocks > 1 else 1
+        self.n_threads = _power_of_two(min(effective_n_jobs(n_jobs), self.n_groups)) if self.n_blocks > 1 else 1
         self.partition = _partition.make_partition(self.indptr, n_items, self.n_groups, self.n_blocks)
         largest = int(np.diff(self.partition.item_starts).max())
+        chunk_bytes = row_bytes * (largest + int(np.diff(self.partition.user_starts).max()))
+        self.ahead = _AHEAD if chunk_bytes > 2 * _BLOCK_BYTES else 0
         held = max(sampler._scratch_size, len(model.w))  # candidates of a draw, or the next weights of GMF
         self.scratch = _sampling.make_scratch(self.n_groups, largest, held)
         self.group_w = np.tile(model.w, (self.n_groups, 1))
-        self.counts = np.empty((self.n_groups, self.n_blocks), np.int64)
-        self.last_user = np.empty((self.n_groups, self.n_blocks), np.int32)
+        self.counts = rows_apart(self.n_groups, self.n_blocks, np.int64)
+        self.cursors = rows_apart(self.n_groups, self.n_blocks, np.int64)
+        self.last_user = rows_apart(self.n_groups, self.n_blocks, np.int32)
+        self.rngs = rows_apart(self.n_groups + 1, 8, np.uint64)
+        self.stats = rows_apart(self.n_groups, 8, np.float64)
         self.words = self.word_weights = np.empty(0, np.int32)
         self.chunks = None
 
@@ -106,14 +120,15 @@ class TripletEngine:
         """
         # One row of generator state for each group and one for the deal of the items, made anew from seed and epoch:
         # what an epoch draws does not depend on how the epochs before it were cut.
-        rngs = _rng.seed_states([self.seed, self.epoch], self.n_groups + 1)
+        rngs, stats = self.rngs, self.stats
+        rngs[:] = _rng.seed_states([self.seed, self.epoch], self.n_groups + 1)
+        stats[:] = 0.0
         if self.n_blocks > 1:
             _partition.deal_items(self.partition, rngs[-1])
         if self.kept is not None:
             self._leave_out(pool)
         if self.chunks is None or self.n_blocks > 1 or self.kept is not None:
             self._cut(pool)
-        stats = np.zeros((self.n_groups, 8))
         rng = np.random.default_rng([self.seed, self.epoch, _SAMPLER])
         self.sampler._begin_epoch(
             self.model, self.epoch, rng, self.partition, lambda call, arguments: self._map(pool, call, arguments)
@@ -126,15 +141,15 @@ class TripletEngine:
                 filled = self.sampler._refill(state, users, positives, rng, np.zeros(1, np.int64))
                 self._train((0, 1), (group, group + 1), filled, rngs, stats)
                 self._average_w(slice(group, group + 1))
-        elif self.n_threads == 1 and not self.model.weighted:
-            self._train((0, self.n_blocks), (0, self.n_groups), state, rngs, stats)
         else:
-            shares = np.linspace(0, self.n_groups, self.n_threads + 1).astype(int)
-            for turn in range(self.n_blocks):
+            # As few rounds as there are threads, so that these seldom wait for each other; GMF's weights meet in each.
+            n_turns = self.n_blocks if self.model.weighted else self.n_threads
+            rounds, groups = self.n_blocks // n_turns, self.n_groups // self.n_threads
+            for turn in range(n_turns):
                 self._map(
                     pool,
                     lambda share, turn=turn: self._train(
-                        (turn, turn + 1), (shares[share], shares[share + 1]), state, rngs, stats
+                        (turn * rounds, (turn + 1) * rounds), (share * groups, (share + 1) * groups), state, rngs, stats
                     ),
                     range(self.n_threads),
                 )
@@ -197,7 +212,7 @@ class TripletEngine:
             room = n_words + n_words // 50  # how many runs there are varies a little from deal to deal
             self.words = np.empty(room, np.int32)
             self.word_weights = np.empty(room if len(self.weights) else 0, np.float32)
-        cursors = starts.copy()
+        self.cursors[:] = starts
         self._map(
             pool,
             lambda g: _partition.fill_words(
@@ -207,13 +222,13 @@ class TripletEngine:
                 self.epoch_kinds,
                 self.weights,
                 self.last_user[g],
-                cursors[g],
+                self.cursors[g],
                 self.words,
                 self.word_weights,
             ),
             range(self.n_groups),
         )
-        self.chunks = _triplet.Chunks(self.words, self.word_weights, starts, stops)
+        self.chunks = _triplet.Chunks(self.words, self.word_weights, starts, stops, self.ahead)
 
     def _positives(self, group):
         """Users and items of the group's training positives, in the order of training."""

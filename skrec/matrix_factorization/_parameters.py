@@ -6,6 +6,7 @@ import numpy as np
 
 from skrec._kernels._sampling import Model
 from skrec._kernels._updates import ADAGRAD, ADAM, SGD, Optimizer
+from skrec.utils._cache_lines import aligned_empty
 from skrec.utils._ids import encode_ids
 
 _CODES = {"sgd": SGD, "adagrad": ADAGRAD, "adam": ADAM}
@@ -88,14 +89,16 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     spread = (1.0 if cosine else 0.1) / np.sqrt(n_components)
     known = 0 if old is None else len(old.user_ids_) + len(old.item_ids_)
     rng = np.random.default_rng([seed, 0, known])
-    U = rng.standard_normal((n_users, n_components), dtype=np.float32)
-    V = rng.standard_normal((n_items, n_components), dtype=np.float32)
-    U *= np.float32(spread)
-    V *= np.float32(spread)
+    U, V = (aligned_empty((n, n_components), np.float32) for n in (n_users, n_items))
+    for table in (U, V):
+        rng.standard_normal(dtype=np.float32, out=table)
+        table *= np.float32(spread)
     code = _CODES[estimator.optimizer]
 
     def memory(shape, used, start=0.0):
-        return np.full(shape if used else (0,) * len(shape), start, np.float32)
+        table = aligned_empty(shape if used else (0,) * len(shape), np.float32)
+        table[:] = start
+        return table
 
     begin = _ADAGRAD_START if code == ADAGRAD else 0.0
     optimizer = Optimizer(

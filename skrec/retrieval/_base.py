@@ -120,7 +120,7 @@ class BaseIndex(BaseEstimator, metaclass=ABCMeta):
         check_scalar(k, "k", Integral, min_val=1)
         queries = self._read(X, reset=False, ensure_min_samples=0)
         if self.metric == "cosine":
-            queries = _normalize(queries)
+            queries = normalize(queries)
         self._check_range(queries)
         n_queries, n_items = len(queries), len(self.vectors_)
         candidates = read_lists(candidates, "candidates", n_queries, n_items)
@@ -140,7 +140,7 @@ class BaseIndex(BaseEstimator, metaclass=ABCMeta):
 
     def _prepare(self, vectors):
         if self.metric == "cosine":
-            vectors = _normalize(vectors)
+            vectors = normalize(vectors)
         return vectors, row_norms(vectors)
 
     def _check_range(self, queries):
@@ -153,7 +153,7 @@ class BaseIndex(BaseEstimator, metaclass=ABCMeta):
             )
 
 
-def _normalize(vectors):
+def normalize(vectors):
     """Scale rows to length 1; rows of zeros stay."""
     lengths = row_norms(vectors)
     lengths = np.where(lengths > 0, lengths, 1.0)[:, None]

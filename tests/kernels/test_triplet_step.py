@@ -55,7 +55,7 @@ def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS,
     words = np.empty(counts[0], np.int32)
     word_weights = np.empty(len(words) if len(weights) else 0, np.float32)
     fill_words(partition, 0, indptr, ROW_ITEMS, kinds, weights, last_user, np.zeros(1, np.int64), words, word_weights)
-    chunks = Chunks(words, word_weights, np.zeros((1, 1), np.int64), counts.reshape(1, 1))
+    chunks = Chunks(words, word_weights, np.zeros((1, 1), np.int64), counts.reshape(1, 1), ahead=1)
     stats, group_w = np.zeros((1, 8)), model.w[None].copy()
     for epoch in range(n_epochs):
         train_chunks(

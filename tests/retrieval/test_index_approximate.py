@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrec.retrieval import ApproximateIndex, ExactIndex
 from skrec.retrieval._plot import recall_of
 
-pytest.importorskip("usearch", reason="the ann extra is not installed")
+pytest.importorskip("hnswlib", reason="the ann extra is not installed")
 METRICS = ["inner_product", "cosine"]
 N_ITEMS, N_QUERIES = 20_000, 200
 
@@ -145,9 +145,10 @@ def test_as_many_as_there_are_is_exact(data):
 def test_the_same_fit_gives_the_same_graph_whatever_n_jobs(data):
     vectors, queries = data[0][:3000], data[1]
     expected = ApproximateIndex(n_jobs=1).fit(vectors)
+    graph = pickle.dumps(expected._graph)
     for n_jobs in (1, 2, 4):
         index = ApproximateIndex(n_jobs=n_jobs).fit(vectors)
-        assert bytes(index._graph.save()) == bytes(expected._graph.save())
+        assert pickle.dumps(index._graph) == graph
         np.testing.assert_array_equal(index.query(queries, 10)[0], expected.query(queries, 10)[0])
 
 
@@ -186,7 +187,7 @@ def test_added_vectors_are_found(data):
         index = ApproximateIndex(metric).fit(vectors[:4000])
         before = index._graph
         index.partial_fit(vectors[4000:5000]).partial_fit(10 * vectors[5000:])
-        assert len(before) == 4000, "the old graph was written to"
+        assert before.get_current_count() == 4000, "the old graph was written to"
         codes, _ = index.query(queries, 10)
         exact = ExactIndex(metric).fit(np.concatenate([vectors[:5000], 10 * vectors[5000:]]))
         assert recall_of(exact.query(queries, 10)[0], codes) > 0.9
@@ -212,6 +213,16 @@ def test_equal_lengths_hurt_where_lengths_spread_much():
     assert found[0.9] > 0.85 > 0.5 > found[1.0]
 
 
+def test_where_the_graph_reaches_too_few_they_are_found_exactly():
+    """Copies of one vector link to each other only, and the graph falls apart."""
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(20, 8)), 200, axis=0)
+    index = ApproximateIndex("cosine", connectivity=2, expansion_add=2).fit(vectors)
+    with pytest.raises(RuntimeError):
+        index._graph.knn_query(vectors[:20].astype(np.float32), 1000)
+    codes, scores = index.query(vectors[:20], 1000)
+    assert (codes >= 0).all() and all(len(np.unique(row)) == 1000 for row in codes)
+
+
 def test_vectors_of_zeros_and_copies_are_fine():
     vectors = np.zeros((50, 4))
     codes, scores = ApproximateIndex().fit(vectors).query(np.ones((2, 4)), 5)
@@ -227,6 +238,6 @@ def test_a_clone_is_not_fitted_and_parameters_are_checked(fitted):
 
 
 def test_without_its_library_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "usearch", None)
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
     with pytest.raises(ImportError, match=r'pip install "skrec-learn\[ann\]"'):
         ApproximateIndex().fit([[1.0], [2.0]])

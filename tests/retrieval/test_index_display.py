@@ -30,7 +30,7 @@ def test_recall_is_the_share_of_the_true_items_that_were_found():
 
 
 def test_an_index_is_queried_with_each_value_and_stays_as_it_was(monkeypatch):
-    pytest.importorskip("usearch", reason="the ann extra is not installed")
+    pytest.importorskip("hnswlib", reason="the ann extra is not installed")
     rng = np.random.default_rng(0)
     vectors, queries = rng.normal(size=(3000, 8)), rng.normal(size=(50, 8))
     index = ApproximateIndex(expansion_search=7).fit(vectors)

@@ -251,7 +251,7 @@ def test_added_vectors_are_found_like_those_of_one_fit(data):
 )
 def test_bad_requests_are_refused_by_name(data, make, options, message):
     if make is ApproximateIndex:
-        pytest.importorskip("usearch")
+        pytest.importorskip("hnswlib")
     index = make().fit(data[0])
     with pytest.raises(ValueError, match=message):
         index.query(data[1][:3], **options)
