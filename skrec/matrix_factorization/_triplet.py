@@ -72,8 +72,8 @@ class TripletMF(CallbackSupportMixin, FactorRecommender):
     on_unknown : {"popular", "error"}, default="popular"
         What to do with ids that were not in the training rows, see `predict`.
     n_jobs : int or None, default=None
-        Threads. None is 1 unless in a :func:`joblib.parallel_config` context, -1 all processors. Does not change the
-        result, by a bit.
+        Threads, of which training uses the largest power of two that is not above. None is 1 unless in a
+        :func:`joblib.parallel_config` context, -1 all processors. Does not change the result, by a bit.
     random_state : int, RandomState instance or None, default=None
         Seeds the start vectors, the order of training and the sampler.
     verbose : int, default=0
