@@ -17,7 +17,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from pathlib import Path  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# The first example of a test may compile a kernel, and machines are shared.
+hypothesis.settings.register_profile("skrec", deadline=None)
+hypothesis.settings.load_profile("skrec")
 
 if sys.gettrace() is not None:
     # numba's compiler is Python and takes half the time of all tests; coverage would make it half as long again.

@@ -485,7 +485,7 @@ def test_verbose_says_where_the_objective_is(capsys):
     assert len(lines) == 2 and lines[1].startswith("[ImplicitALS] epoch 2/2: loss 0.")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 9), st.floats(0.1, 50.0), st.floats(0.01, 2.0))
 def test_any_small_world_has_finite_factors_and_a_falling_curve(seed, n_components, unobserved_weight, l2):
     rng = np.random.default_rng(seed)

@@ -27,7 +27,7 @@ def learnt(name, seed=0):
 
 
 @pytest.mark.parametrize("name", CALIBRATORS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(block=blocks)
 def test_no_map_turns_two_scores_of_a_user_around_or_ties_them(name, block):
     mapped = learnt(name).transform(block)
@@ -49,7 +49,7 @@ def test_z_scores_have_mean_0_and_deviation_1_for_each_user():
     np.testing.assert_allclose(mapped.std(axis=1), 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(block=blocks, slope=st.sampled_from([0.01, 3.0]), shift=st.sampled_from([-5.0, 0.0, 9.0]))
 def test_z_scores_do_not_see_scale_and_shift(block, slope, shift):
     np.testing.assert_allclose(
@@ -68,7 +68,7 @@ def test_ranks_go_from_1_for_the_best_to_0_for_the_worst_and_ties_share():
     np.testing.assert_array_equal(Rank().transform(np.array([[5.0]])), 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(block=blocks)
 def test_ranks_do_not_see_monotone_maps(block):
     expected = Rank().transform(block)

@@ -47,7 +47,7 @@ def test_equals_scikit_learn_user_by_user(negatives, n_levels, dtype):
     assert average == pytest.approx(np.nanmean(expected), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     y_true=arrays(np.int8, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=25), elements=st.integers(-1, 1)),
@@ -58,7 +58,7 @@ def test_equals_scikit_learn_on_any_small_matrix(data, y_true):
     np.testing.assert_allclose(found, sklearn_user_auc(y_true > 0, y_true <= 0, y_score), rtol=0, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 5)), min_size=1, max_size=80))
 def test_long_form_equals_scikit_learn_group_by_group(rows):
     users, y_true, y_score = (np.array(column) for column in zip(*rows, strict=True))

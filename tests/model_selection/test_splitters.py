@@ -70,7 +70,7 @@ def folds_or_none(cv, X, y):
 
 @pytest.mark.parametrize("cv", SPLITTERS, ids=str)
 @given(log=logs())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_train_and_test_are_ascending_disjoint_and_not_empty(cv, log):
     X, y = log
     result = folds_or_none(cv, X, y)
@@ -84,7 +84,7 @@ def test_train_and_test_are_ascending_disjoint_and_not_empty(cv, log):
 
 @pytest.mark.parametrize("cv", PARTITIONS, ids=str)
 @given(log=logs())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_k_folds_test_each_row_once_and_train_on_all_others(cv, log):
     X, y = log
     result = folds_or_none(cv, X, y)
@@ -204,7 +204,7 @@ def test_cross_val_predict_takes_every_k_fold(cv):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @given(log=logs(), n_splits=st.integers(2, 5))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_user_k_fold_deals_each_users_positive_pairs_evenly(shuffle, log, n_splits):
     X, y = log
     result = folds_or_none(UserKFold(n_splits, shuffle=shuffle, random_state=0 if shuffle else None), X, y)
@@ -275,7 +275,7 @@ def last_out_by_loop(X, y, n, n_splits, step):
 
 
 @given(log=logs(), n=st.integers(1, 3), n_splits=st.integers(1, 3))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_leave_last_out_equals_the_loop_over_users(log, n, n_splits):
     X, y = log
     result = folds_or_none(LeaveLastOut(n, n_splits=n_splits, time=2), X, y)
@@ -285,7 +285,7 @@ def test_leave_last_out_equals_the_loop_over_users(log, n, n_splits):
 
 
 @given(log=logs())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_leave_last_out_holds_out_one_positive_of_each_user_with_two_and_nothing_later_is_trained_on(log):
     X, y = log
     result = folds_or_none(LeaveLastOut(time=2), X, y)
@@ -335,7 +335,7 @@ def test_datetimes_of_any_zone_and_type_order_rows_alike():
 
 @pytest.mark.parametrize("n_splits", [1, 2, 3])
 @given(log=logs())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_global_time_split_trains_on_all_that_precedes_the_window_and_only_that(n_splits, log):
     X, y = log
     time = X[:, 2]
@@ -404,7 +404,7 @@ def test_a_window_of_new_users_warns():
 @pytest.mark.parametrize(("cls", "column"), [(ColdUserKFold, 0), (ColdItemKFold, 1)])
 @pytest.mark.parametrize("shuffle", [True, False])
 @given(log=logs(), n_splits=st.integers(2, 4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_cold_folds_share_no_id_and_are_alike_in_size_and_activity(cls, column, shuffle, log, n_splits):
     X, y = log
     result = folds_or_none(cls(n_splits, shuffle=shuffle, random_state=0 if shuffle else None), X, y)

@@ -152,7 +152,7 @@ def test_categories_are_those_of_one_hot_encoder(min_frequency):
 texts = st.text(alphabet="abc", min_size=1, max_size=2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(texts, max_size=5), min_size=1, max_size=12))
 def test_lists_are_those_of_multi_label_binarizer(lists):
     binarizer = MultiLabelBinarizer().fit(lists)
@@ -164,7 +164,7 @@ def test_lists_are_those_of_multi_label_binarizer(lists):
     assert encoder.categories_[0].tolist() == binarizer.classes_.tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(texts, max_size=4), min_size=1, max_size=12),
     st.integers(1, 4),

@@ -72,7 +72,7 @@ def test_finds_what_a_stable_sort_puts_first(data, metric, k):
     assert_found(found, reference(scores_of(queries[:40], vectors, metric), k))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1000), n=st.integers(1, 200), k=st.integers(1, 210), width=st.integers(1, 150))
 def test_ties_go_to_the_lower_code_whatever_the_tiles(seed, n, k, width):
     rng = np.random.default_rng(seed)
