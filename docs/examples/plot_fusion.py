@@ -82,8 +82,8 @@ for weight in [0.0, 0.03, 0.1, 0.2, 0.3, 0.5]:
 # %%
 # The price of avoiding dislikes
 # ------------------------------
-# Up and to the left is better. Along a curve the weight grows, or the share of explicit negatives. Negatives lead to the
-# left, exposures to the right.
+# Up and to the left is better. Along a curve the weight grows, or the share of explicit negatives. Negatives lead to
+# the left, exposures to the right.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for (name, points), marker in zip(curves.items(), "os^Dv", strict=True):
