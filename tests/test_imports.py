@@ -91,10 +91,13 @@ def test_optional_and_slow_packages_are_imported_where_they_are_used(module):
 
 
 def test_kernels_know_numpy_and_numba_only():
+    """And llvmlite, which is numba's own writer of instructions."""
     for path in (ROOT / "_kernels").glob("*.py"):
         for name, _ in imported_modules(path, "skrec._kernels"):
             top = name.split(".")[0]
-            assert top in {"numpy", "numba", "skrec"} or top in sys.stdlib_module_names, f"{path.name} imports {name}"
+            assert top in {"numpy", "numba", "llvmlite", "skrec"} or top in sys.stdlib_module_names, (
+                f"{path.name} imports {name}"
+            )
 
 
 def test_only_one_file_imports_private_names_of_sklearn():
