@@ -102,6 +102,7 @@ class TripletEngine:
         held = max(sampler._scratch_size, len(model.w))  # candidates of a draw, or the next weights of GMF
         self.scratch = _sampling.make_scratch(self.n_groups, largest, held)
         self.group_w = np.tile(model.w, (self.n_groups, 1))
+        # Each group writes to its row at every step, and other threads to the next ones.
         self.counts = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.cursors = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.last_user = rows_apart(self.n_groups, self.n_blocks, np.int32)
