@@ -93,7 +93,7 @@ def ml_100k():
     films.index -= 1
     tables = {"user_features": users, "item_features": films}
     retriever = ImplicitALS(**_als_settings("ml-100k"))
-    scorers = [("ease", EASERecommender(200.0)), ("towers", TwoTowerRetriever())]
+    scorers = [("ease", EASERecommender(200.0)), ("towers", TwoTowerRetriever(64))]
     scores, features = ["ease_score", "towers_score"], [*users.columns, *films.columns]
     rankers = {
         "own score and counts, trees": trees(OWN),

@@ -24,7 +24,7 @@ _LOSSES = {"softmax": SoftmaxLoss, "bpr": BPRLoss, "hinge": HingeLoss, "contrast
 _TEMPERATURE = {"cosine": 0.17, "dot": 1.0, "gmf": 1.0}
 # The whole catalogue is scored for each user of a step unless it is more than so many times the shared negatives: the
 # products then cost more than the loss of what a sample does not show.
-_EXACT_UP_TO = 8
+_EXACT_UP_TO = 4
 # Epochs of the users' own embeddings in `fold_in`, beside a history and without one. A user of few rows soon fits these
 # alone: on MovieLens 100K with the users' features, 20 epochs place a user of one row worse than no row would.
 _FOLD_IN_EPOCHS = {True: 5, False: 10}
@@ -40,7 +40,7 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
 
     Parameters
     ----------
-    n_components : int, default=64
+    n_components : int, default=256
         Length of the vectors.
     similarity : {"cosine", "dot", "gmf"}, default="cosine"
         Score of a user and an item: the cosine of their vectors; their dot product; or ``sum(w * p_u * q_i)`` with
@@ -52,7 +52,7 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
         Where the negatives that a block shares come from: :class:`~skrec.samplers.UniformSampler`,
         :class:`~skrec.samplers.PopularitySampler`, :class:`~skrec.samplers.InBatchSampler` or a
         :class:`~skrec.samplers.MixedSampler` of them. Softmax losses correct for its law. None: the whole catalogue
-        where that costs at most 8 times as much as the sample, else uniform ones.
+        where that costs at most 4 times as much as the sample, else uniform ones.
     n_negatives : int, default=2048
         Negatives that are drawn for a block, where a sampler is used.
     n_hard_negatives : int or None, default=None
@@ -217,7 +217,7 @@ class TwoTowerRetriever(CallbackSupportMixin, WithFeatures, FactorRecommender):
 
     def __init__(
         self,
-        n_components=64,
+        n_components=256,
         *,
         similarity="cosine",
         loss="softmax",

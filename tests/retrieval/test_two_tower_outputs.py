@@ -98,7 +98,7 @@ def test_vectors_feed_a_classifier_in_a_pipeline(planted):
 
 @pytest.mark.parametrize(
     ("sampler", "n_negatives", "engine"),
-    [(None, 2048, "exact"), (None, 19, "exact"), (None, 18, "sampled"), (PopularitySampler(), 2048, "sampled")],
+    [(None, 2048, "exact"), (None, 38, "exact"), (None, 37, "sampled"), (PopularitySampler(), 2048, "sampled")],
 )
 def test_engine_says_whether_all_items_competed(rows, sampler, n_negatives, engine):
     model = clone(BASE).set_params(sampler=sampler, n_negatives=n_negatives).fit(rows)
