@@ -3,8 +3,8 @@
     python benchmarks/bench_losses.py [--data ml-100k lastfm] [--seeds 3] [--quick]
 
 A fifth of the positives (of 4 stars and more; of Last.fm, all) is held out at random; items are ranked but for the
-other four fifths. 64 components, all else is the estimator's default. Losses are compared over the whole catalogue, samplers with the
-default loss and 500 negatives a block. The seconds are the median of a fit, on one thread.
+other four fifths. 64 components, all else is the estimator's default. Losses are compared over the whole catalogue,
+samplers with the default loss and 500 negatives a block. The seconds are the median of a fit, on one thread.
 """
 
 import argparse
