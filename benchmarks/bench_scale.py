@@ -1,6 +1,6 @@
 """Time of an epoch and peak memory of TripletMF from 1 to 20 million rows of 200,000 users and 50,000 items.
 
-    python benchmarks/make_large.py && python benchmarks/bench_scale.py [--quick] [--loss bpr] [--threads 1 2]
+    python benchmarks/make_large.py && python benchmarks/bench_scale.py [--quick] [--optimizer adagrad] [--threads 1 2]
 
 Every size runs in a process of its own, several times. The time of an epoch is the difference of two fits, as in
 bench_throughput.py; the target is that the time of a row is within 30 % of its time at the largest size. Peak memory is
@@ -10,6 +10,7 @@ fit on a thousand rows with a warm kernel cache; the target is 2.5 times the inp
 """
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -28,12 +29,13 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def measure(n_rows, dtype, loss, threads, epochs):
+def measure(n_rows, dtype, loss, optimizer, threads, epochs):
     """Fit in this process; print the record as JSON on the last line."""
     from skrec import TripletMF
 
     warnings.filterwarnings("ignore", module="skrec")  # two epochs do not converge
-    model = TripletMF(N_COMPONENTS, similarity="dot", loss=loss, max_iter=1, n_jobs=threads, random_state=0)
+    model = TripletMF(N_COMPONENTS, similarity="dot", loss=loss, optimizer=optimizer, max_iter=1, random_state=0)
+    model.set_params(n_jobs=threads)
     model.fit(common.load_large(1000, dtype))
     before = peak_memory()
     pairs = common.load_large(n_rows, dtype)
@@ -49,6 +51,7 @@ def measure(n_rows, dtype, loss, threads, epochs):
         "items": len(model.item_ids_),
         "dtype": dtype,
         "loss": loss,
+        "optimizer": optimizer,
         "threads": threads,
         "epoch_seconds": common.less_preparation(whole, preparation) / epochs,
         "preparation_seconds": preparation,
@@ -74,24 +77,23 @@ def main():
     parser.add_argument("--sizes", nargs="+", type=int, default=[1, 2, 5, 10, 20], help="in millions of rows")
     parser.add_argument("--threads", nargs="+", type=int, default=[1])
     parser.add_argument("--loss", nargs="+", default=["bpr"])
+    parser.add_argument("--optimizer", nargs="+", default=["adagrad", "sgd"])
     parser.add_argument("--dtype", nargs="+", default=["int64", "int32"], help="of the ids in the input")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="does it run: 0.1 and 0.2 million rows, one round")
     parser.add_argument("--output", help="JSON file, by default benchmarks/results/scale.json")
-    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        n_rows, dtype, loss, threads, epochs = options.child
-        measure(int(n_rows), dtype, loss, int(threads), int(epochs))
+        n_rows, dtype, loss, optimizer, threads, epochs = options.child
+        measure(int(n_rows), dtype, loss, optimizer, int(threads), int(epochs))
         return
     header = {"machine": common.machine(), "options": vars(options)}
     sizes = [100_000, 200_000] if options.quick else [size * 1_000_000 for size in options.sizes]
     rounds = 1 if options.quick else options.rounds
 
-    settings = [
-        (dtype, loss, threads) for dtype in options.dtype for loss in options.loss for threads in options.threads
-    ]
+    settings = list(itertools.product(options.dtype, options.loss, options.optimizer, options.threads))
     for setting in settings:
         run_child(1000, *setting, 1)  # fills the kernel cache
     runs = {
@@ -133,6 +135,7 @@ def main():
             "rows",
             "ids",
             "loss",
+            "optimizer",
             "threads",
             "epoch s",
             "a row, over largest",
