@@ -186,6 +186,25 @@ def _train_chunk(
         t = end
 
 
+@kernel
+def _round_and_group(turn, n_rounds):
+    """Return the round and the group of a turn, along the Z-order curve: two rounds of two groups, then of the next.
+
+    A group's rows and a block's are then met again soon, while a cache may still hold them. Chunks that share a group
+    or a block keep the order of their rounds: the highest bit in which the rounds differ is one in which so do what
+    they do not share, and at that level the curve visits the lower round first.
+    """
+    if n_rounds == 1:
+        return 0, turn
+    r, g = 0, 0
+    bit = 0
+    while turn >> (2 * bit) > 0:
+        g |= (turn >> (2 * bit) & 1) << bit
+        r |= (turn >> (2 * bit + 1) & 1) << bit
+        bit += 1
+    return r, g
+
+
 @kernel(inline=False)
 def train_chunks(
     chunks, rounds, groups, items, item_starts, model, group_w, optimizer, sampler, loss, scratch, rngs, stats
@@ -201,6 +220,7 @@ def train_chunks(
     ----------
     chunks : Chunks
     rounds, groups : pair of int
+        As many rounds as groups, or one round.
     items : ndarray of shape (n_items,), int32
         Items in block order; block b is items[item_starts[b]:item_starts[b + 1]].
     model, optimizer : namedtuple
@@ -216,34 +236,36 @@ def train_chunks(
         Sums of losses, steps, zero-gradient steps and weights, added to.
     """
     n_blocks = item_starts.shape[0] - 1
-    for r in range(rounds[0], rounds[1]):
-        for g in range(groups[0], groups[1]):
-            b = (g ^ r) & (n_blocks - 1)
-            own = Model(
-                model.U,
-                model.V,
-                group_w[g],
-                model.bias,
-                model.u_scale,
-                model.v_scale,
-                model.cosine,
-                model.biased,
-                model.weighted,
-            )
-            _train_chunk(
-                chunks,
-                chunks.starts[g, b],
-                chunks.stops[g, b],
-                chunks.ahead,
-                items,
-                item_starts[b],
-                item_starts[b + 1],
-                g,
-                own,
-                optimizer,
-                sampler,
-                loss,
-                scratch,
-                rngs[g],
-                stats[g],
-            )
+    n_rounds, n_groups = rounds[1] - rounds[0], groups[1] - groups[0]
+    for turn in range(n_rounds * n_groups):
+        r, g = _round_and_group(turn, n_rounds)
+        r, g = rounds[0] + r, groups[0] + g
+        b = (g ^ r) & (n_blocks - 1)
+        own = Model(
+            model.U,
+            model.V,
+            group_w[g],
+            model.bias,
+            model.u_scale,
+            model.v_scale,
+            model.cosine,
+            model.biased,
+            model.weighted,
+        )
+        _train_chunk(
+            chunks,
+            chunks.starts[g, b],
+            chunks.stops[g, b],
+            chunks.ahead,
+            items,
+            item_starts[b],
+            item_starts[b + 1],
+            g,
+            own,
+            optimizer,
+            sampler,
+            loss,
+            scratch,
+            rngs[g],
+            stats[g],
+        )

@@ -7,7 +7,7 @@ from skrec._kernels._losses import BPR, HINGE, LOGISTIC, LossState
 from skrec._kernels._partition import KNOWN, TRAIN, count_words, fill_words, make_partition
 from skrec._kernels._rng import seed_states
 from skrec._kernels._sampling import Model, UniformState, WARPState, make_scratch
-from skrec._kernels._triplet import LOSS, STEPS, WEIGHT, ZERO, Chunks, train_chunks
+from skrec._kernels._triplet import LOSS, STEPS, WEIGHT, ZERO, Chunks, _round_and_group, train_chunks
 from skrec._kernels._updates import ADAGRAD, ADAM, SGD, Optimizer
 
 N_USERS, N_ITEMS, K = 3, 5, 4
@@ -290,3 +290,16 @@ def test_a_positive_is_no_negative_of_itself():
     stats = train(model, make_optimizer("sgd", learning_rate=1e-3), loss, sampler=UniformState(0), n_epochs=200)
     assert stats[STEPS] == pytest.approx(200 * (N_ITEMS - 1) / N_ITEMS, abs=25)
     assert stats[STEPS] < 200
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 32])
+def test_turns_reach_every_chunk_and_keep_the_rounds_of_each_group_and_block(n):
+    turns = [_round_and_group(turn, n) for turn in range(n * n)]
+    assert sorted(turns) == [(r, g) for r in range(n) for g in range(n)]
+    for shared in (lambda r, g: g, lambda r, g: g ^ r):
+        for one in range(n):
+            assert [r for r, g in turns if shared(r, g) == one] == list(range(n))
+
+
+def test_a_single_round_goes_through_its_groups():
+    assert [_round_and_group(turn, 1) for turn in range(5)] == [(0, g) for g in range(5)]
