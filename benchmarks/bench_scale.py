@@ -34,8 +34,8 @@ def measure(n_rows, dtype, loss, optimizer, threads, epochs):
     from skrec import TripletMF
 
     warnings.filterwarnings("ignore", module="skrec")  # two epochs do not converge
-    model = TripletMF(N_COMPONENTS, similarity="dot", loss=loss, optimizer=optimizer, max_iter=1, random_state=0)
-    model.set_params(n_jobs=threads)
+    parameters = {"similarity": "dot", "loss": loss, "optimizer": optimizer, "n_jobs": threads, "random_state": 0}
+    model = TripletMF(N_COMPONENTS, max_iter=1, **parameters)
     model.fit(common.load_large(1000, dtype))
     before = peak_memory()
     pairs = common.load_large(n_rows, dtype)
