@@ -223,7 +223,7 @@ def _first_from(slots, low, high, bound):
     return low
 
 
-@register_draw(ListState)
+@register_draw(ListState, reads_model=False)
 def draw_list_state(state, u, i, s_pos, pool, model, rng):
     """Draw from what of the user's list lies in the block, -1 where none of it may be drawn."""
     first = _first_from(state.slots, state.starts[u], state.starts[u + 1], pool.start)

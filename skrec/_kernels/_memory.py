@@ -380,7 +380,7 @@ class GainState(NamedTuple):
     position: np.ndarray  # (n_items,) int32
 
 
-@register_draw(GainState)
+@register_draw(GainState, reads_model=False)
 def draw_gain_state(state, u, i, s_pos, pool, model, rng):
     """Draw one of the entries of u's memory in the block in proportion to their masses; scores nothing.
 

@@ -68,21 +68,18 @@ def deal_items(partition, rng):
 
 
 @kernel(inline=False)
-def count_words(partition, group, indptr, indices, last_user, counts):
-    """Count the words of each chunk of a group of users.
+def bound_words(partition, group, indptr, indices, bounds):
+    """Bound the words of each chunk of a group: its interactions, and as many runs as there can be.
 
-    `last_user` (n_blocks,) int32 is scratch; `counts` (n_blocks,) int64 is filled. Both are written to at every
-    interaction: no other thread should write next to them. Cost: one random read per interaction.
+    `bounds` (n_blocks,) int64 is filled. It is written to at every interaction: no other thread should write next to
+    it. Cost: one random read per interaction.
     """
-    counts[:] = 0
-    last_user[:] = -1
-    for u in range(partition.user_starts[group], partition.user_starts[group + 1]):
-        for t in range(indptr[u], indptr[u + 1]):
-            b = partition.block[indices[t]]
-            if last_user[b] != u:
-                last_user[b] = u
-                counts[b] += 1
-            counts[b] += 1
+    first, last = partition.user_starts[group], partition.user_starts[group + 1]
+    bounds[:] = 0
+    for t in range(indptr[first], indptr[last]):
+        bounds[partition.block[indices[t]]] += 1
+    for b in range(bounds.shape[0]):
+        bounds[b] += min(bounds[b], last - first)
 
 
 @kernel(inline=False)
@@ -90,7 +87,7 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
     """Write the words of a group's chunks from `cursors` (n_blocks,) int64 on, in the order of users.
 
     `weights` and `word_weights` are float32 arrays aligned with `indices` and `words`, or empty: every weight is one.
-    `last_user` (n_blocks,) int32 is scratch, `cursors` end behind the chunks; as for `count_words`, they lie apart.
+    `last_user` (n_blocks,) int32 is scratch, `cursors` end behind the chunks; as for `bound_words`, they lie apart.
     """
     last_user[:] = -1
     weighted = weights.shape[0] > 0

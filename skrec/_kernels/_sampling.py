@@ -90,9 +90,10 @@ def zero_model(n_users, n_items):
 
 _DRAWS = {}
 _SCORES_POSITIVE = set()
+_READS_MODEL = set()
 
 
-def register_draw(state_class, *, scores_positive=False):
+def register_draw(state_class, *, scores_positive=False, reads_model=True):
     """Register a function as the draw of a sampler's state class.
 
     Parameters
@@ -102,6 +103,9 @@ def register_draw(state_class, *, scores_positive=False):
         :class:`Pool`.
     scores_positive : bool, default=False
         Whether the draw reads `s_pos`, which costs a score of its own; without it `s_pos` is 0.
+    reads_model : bool, default=True
+        Whether what it draws depends on the model, as it does with `scores_positive`. A draw that does not may be asked
+        for thousands of positives before the first is trained on, so that memory has time to bring the negatives' rows.
 
     Returns
     -------
@@ -115,6 +119,8 @@ def register_draw(state_class, *, scores_positive=False):
         _DRAWS[state_class] = kernel(func)
         if scores_positive:
             _SCORES_POSITIVE.add(state_class)
+        if reads_model or scores_positive:
+            _READS_MODEL.add(state_class)
         return _DRAWS[state_class]
 
     return decorate
@@ -133,22 +139,41 @@ def _choose_draw(state, u, i, s_pos, pool, model, rng):
 
 def reads_positive_score(state):
     """Whether the draw of this state needs the score of the positive (a constant at compile time)."""
-    if isinstance(state, MixedState):
-        return any(reads_positive_score(part) for part in state.states)
-    return type(state) in _SCORES_POSITIVE
+    return _is_among(state, _SCORES_POSITIVE)
 
 
 @overload(reads_positive_score)
 def _choose_reads_positive_score(state):
-    if _any_reads_positive_score(state):
+    return _constant(_type_is_among(state, _SCORES_POSITIVE))
+
+
+def reads_model(state):
+    """Whether what this state draws depends on the model (a constant at compile time)."""
+    return _is_among(state, _READS_MODEL)
+
+
+@overload(reads_model)
+def _choose_reads_model(state):
+    return _constant(_type_is_among(state, _READS_MODEL))
+
+
+def _is_among(state, state_classes):
+    """Whether a state, or a part of a mix, is of one of the classes."""
+    if isinstance(state, MixedState):
+        return any(_is_among(part, state_classes) for part in state.states)
+    return type(state) in state_classes
+
+
+def _type_is_among(numba_type, state_classes):
+    if numba_type.instance_class is MixedState:
+        return any(_type_is_among(part, state_classes) for part in numba_type[MixedState._fields.index("states")])
+    return numba_type.instance_class in state_classes
+
+
+def _constant(answer):
+    if answer:
         return lambda state: True
     return lambda state: False
-
-
-def _any_reads_positive_score(numba_type):
-    if numba_type.instance_class is MixedState:
-        return any(_any_reads_positive_score(part) for part in numba_type[MixedState._fields.index("states")])
-    return numba_type.instance_class in _SCORES_POSITIVE
 
 
 @kernel
@@ -213,7 +238,7 @@ class UniformState(NamedTuple):
     excludes: int
 
 
-@register_draw(UniformState)
+@register_draw(UniformState, reads_model=False)
 def draw_uniform_state(state, u, i, s_pos, pool, model, rng):
     """Draw uniformly from the admitted items."""
     return draw_uniform(pool, rng), 1.0
@@ -307,7 +332,7 @@ def draw_alias_admitted(state, pool, rng):
     return any_admitted(pool, rng)
 
 
-@register_draw(AliasState)
+@register_draw(AliasState, reads_model=False)
 def draw_alias_state(state, u, i, s_pos, pool, model, rng):
     """Draw from the block's alias table, again while the item is excluded."""
     for _ in range(_MAX_REDRAWS):
@@ -383,7 +408,7 @@ class ExplicitState(NamedTuple):
     excludes: int
 
 
-@register_draw(ExplicitState)
+@register_draw(ExplicitState, reads_model=False)
 def draw_explicit_state(state, u, i, s_pos, pool, model, rng):
     """Draw one of the user's explicit negatives, -1 when there is none."""
     if pool.n_explicit == 0:
@@ -399,7 +424,7 @@ class BlockState(NamedTuple):
     cursor: np.ndarray  # (1,) int64: the number of the positive
 
 
-@register_draw(BlockState)
+@register_draw(BlockState, reads_model=False)
 def draw_block_state(state, u, i, s_pos, pool, model, rng):
     """Return the next of the negatives drawn beforehand; an excluded one is replaced by a uniform draw."""
     at = state.cursor[0]
@@ -437,7 +462,7 @@ def _choose_draw_nth(states, which, u, i, s_pos, pool, model, rng):
     return unroll
 
 
-@register_draw(MixedState)
+@register_draw(MixedState, reads_model=False)
 def draw_mixed_state(state, u, i, s_pos, pool, model, rng):
     """Choose a component by its share and draw from it; where it has no negative the next ones are asked in turn."""
     n = state.cumulative.shape[0]

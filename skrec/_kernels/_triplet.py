@@ -8,7 +8,7 @@ from skrec._kernels._jit import kernel
 from skrec._kernels._losses import loss_grad
 from skrec._kernels._partition import EXPLICIT, TRAIN
 from skrec._kernels._prefetch import prefetch_row
-from skrec._kernels._sampling import Model, Pool, draw, reads_positive_score, similarity
+from skrec._kernels._sampling import Model, Pool, draw, reads_model, reads_positive_score, similarity
 from skrec._kernels._updates import inverse_norm, step_bias, step_rows
 
 # Columns of the statistics row of a group of users.
@@ -71,13 +71,52 @@ class Chunks(NamedTuple):
     weights: np.ndarray  # (n_words,) float32, or empty
     starts: np.ndarray  # (n_groups, n_blocks) int64
     stops: np.ndarray
+    drawn: np.ndarray  # (n_groups, longest chunk) int32, or empty: negatives drawn ahead, for the chunk at work
+    drawn_weights: np.ndarray  # the same, float32: weights of their steps
     ahead: int  # how many words before it is trained on a row is asked for; 0: never
 
 
 @kernel
-def _look_ahead(words, at, stop, items, item_start, model, optimizer):
-    """Ask for what the word `at` will need, if there is one: its user's rows or its item's."""
-    if at >= stop:
+def _mark_run(words, at, stamp, mark, explicit):
+    """Mark the items of the run from words[at] on; return where it ends and how many are explicit negatives."""
+    n_explicit = 0
+    while at < words.shape[0] and words[at] >= 0:
+        position = words[at] >> 2
+        if words[at] & 3 == EXPLICIT & 3:
+            mark[position] = stamp + 1
+            explicit[n_explicit] = position
+            n_explicit += 1
+        else:
+            mark[position] = stamp
+        at += 1
+    return at, n_explicit
+
+
+@kernel
+def _draw_chunk(words, items, item_start, size, mark, explicit, kept, kept_scores, model, sampler, rng, drawn, weights):
+    """Draw a negative for each positive among `words`: fill `drawn` with items, -1 for none, and `weights`."""
+    stamp = np.int64(1)
+    t = 0
+    while t < words.shape[0]:
+        u = ~words[t]
+        t += 1
+        end, n_explicit = _mark_run(words, t, stamp, mark, explicit)
+        pool = Pool(items, item_start, size, mark, stamp, sampler.excludes, explicit, n_explicit, kept, kept_scores)
+        for at in range(t, end):
+            drawn[at] = -1
+            if words[at] & 3 == TRAIN:
+                i = np.int64(items[item_start + (words[at] >> 2)])
+                position, weight = draw(sampler, u, i, np.float32(0.0), pool, model, rng)
+                if position >= 0:
+                    drawn[at], weights[at] = items[item_start + position], weight
+        stamp += 2
+        t = end
+
+
+@kernel
+def _look_ahead(words, at, drawn, draws_ahead, items, item_start, model, optimizer):
+    """Ask for what the word `at` will need, if there is one: rows of its user, or of its item and its negative."""
+    if at >= words.shape[0]:
         return
     word = words[at]
     remembers = optimizer.U1.shape[0] > 0
@@ -85,11 +124,15 @@ def _look_ahead(words, at, stop, items, item_start, model, optimizer):
         prefetch_row(model.U, ~word)
         if remembers:
             prefetch_row(optimizer.U1, ~word)
-    else:
-        item = items[item_start + (word >> 2)]
-        prefetch_row(model.V, item)
+        return
+    item = items[item_start + (word >> 2)]
+    prefetch_row(model.V, item)
+    if remembers:
+        prefetch_row(optimizer.V1, item)
+    if draws_ahead and drawn[at] >= 0:
+        prefetch_row(model.V, drawn[at])
         if remembers:
-            prefetch_row(optimizer.V1, item)
+            prefetch_row(optimizer.V1, drawn[at])
 
 
 @kernel
@@ -97,7 +140,6 @@ def _train_chunk(
     chunks,
     start,
     stop,
-    ahead,
     items,
     item_start,
     item_stop,
@@ -112,53 +154,45 @@ def _train_chunk(
 ):
     """Train on words[start:stop], the runs of one group's users with the block items[item_start:item_stop]."""
     mark, explicit = scratch.mark[group], scratch.explicit[group]
-    words = chunks.words
+    kept, kept_scores = scratch.kept[group], scratch.kept_scores[group]
+    words, ahead = chunks.words[start:stop], chunks.ahead
+    drawn, drawn_weights = chunks.drawn[group], chunks.drawn_weights[group]
     size = item_stop - item_start
     mark[:size] = 0
+    draws_ahead = ahead > 0 and not reads_model(sampler)
+    if draws_ahead:
+        _draw_chunk(
+            words, items, item_start, size, mark, explicit, kept, kept_scores, model, sampler, rng, drawn, drawn_weights
+        )
     stamp = np.int64(1)
     weighted = chunks.weights.shape[0] > 0
-    t = start
-    while t < stop:
+    t, n_words = 0, stop - start
+    while t < n_words:
         u = ~words[t]
         if ahead > 0:
-            _look_ahead(words, t + ahead, stop, items, item_start, model, optimizer)
+            _look_ahead(words, t + ahead, drawn, draws_ahead, items, item_start, model, optimizer)
         t += 1
-        end = t
-        n_explicit = 0
-        while end < stop and words[end] >= 0:
-            position = words[end] >> 2
-            if words[end] & 3 == EXPLICIT & 3:
-                mark[position] = stamp + 1
-                explicit[n_explicit] = position
-                n_explicit += 1
-            else:
-                mark[position] = stamp
-            end += 1
-        pool = Pool(
-            items,
-            item_start,
-            size,
-            mark,
-            stamp,
-            sampler.excludes,
-            explicit,
-            n_explicit,
-            scratch.kept[group],
-            scratch.kept_scores[group],
-        )
+        end, n_explicit = t, 0
+        if draws_ahead:
+            while end < n_words and words[end] >= 0:
+                end += 1
+        else:
+            end, n_explicit = _mark_run(words, t, stamp, mark, explicit)
+        pool = Pool(items, item_start, size, mark, stamp, sampler.excludes, explicit, n_explicit, kept, kept_scores)
         for at in range(t, end):
             if ahead > 0:
-                _look_ahead(words, at + ahead, stop, items, item_start, model, optimizer)
+                _look_ahead(words, at + ahead, drawn, draws_ahead, items, item_start, model, optimizer)
             if words[at] & 3 != TRAIN:
                 continue
-            i = items[item_start + (words[at] >> 2)]
+            i = np.int64(items[item_start + (words[at] >> 2)])
             bias_pos = model.bias[i] if model.biased else np.float32(0.0)
             s_pos = similarity(model, u, i) if reads_positive_score(sampler) else np.float32(0.0)
-            position, weight = draw(sampler, u, i, s_pos + bias_pos, pool, model, rng)
-            if position < 0:
-                continue
-            j = items[item_start + position]
-            if j == i:  # where positives are admitted: an item is no negative of itself
+            if draws_ahead:
+                j, weight = np.int64(drawn[at]), np.float64(drawn_weights[at])
+            else:
+                position, weight = draw(sampler, u, i, s_pos + bias_pos, pool, model, rng)
+                j = np.int64(items[item_start + position]) if position >= 0 else np.int64(-1)
+            if j < 0 or j == i:  # where positives are admitted: an item is no negative of itself
                 continue
             if reads_positive_score(sampler):
                 s_neg = similarity(model, u, j)
@@ -167,7 +201,7 @@ def _train_chunk(
             bias_neg = model.bias[j] if model.biased else np.float32(0.0)
             value, g_pos, g_neg = loss_grad(loss, s_pos + bias_pos, s_neg + bias_neg)
             if weighted:
-                weight *= chunks.weights[at]
+                weight *= chunks.weights[start + at]
             stats[LOSS] += weight * value
             stats[STEPS] += 1
             stats[WEIGHT] += weight
@@ -176,12 +210,11 @@ def _train_chunk(
             else:
                 scale = np.float32(weight)
                 if model.weighted:  # weights and rows both step from the values before the triplet
-                    weights = scratch.kept_scores[group]
-                    _next_weights(model, optimizer, u, i, j, scale * g_pos, scale * g_neg, weights)
+                    _next_weights(model, optimizer, u, i, j, scale * g_pos, scale * g_neg, kept_scores)
                 _step(model, optimizer, u, i, j, s_pos, s_neg, scale * g_pos, scale * g_neg)
                 if model.weighted:
                     for k in range(model.w.shape[0]):
-                        model.w[k] = weights[k]
+                        model.w[k] = kept_scores[k]
         stamp += 2
         t = end
 
@@ -256,7 +289,6 @@ def train_chunks(
             chunks,
             chunks.starts[g, b],
             chunks.stops[g, b],
-            chunks.ahead,
             items,
             item_starts[b],
             item_starts[b + 1],

@@ -17,7 +17,8 @@ _BLOCK_BYTES = 1 << 19
 _CHUNK_ROWS = 8192
 _MAX_BLOCKS = 32
 # Where a chunk's rows are beyond that cache, each is asked for so many words before it is trained on: a few steps, in
-# which memory can answer. Where they are not, asking only costs.
+# which memory can answer. For the rows of negatives, these are drawn for the whole chunk first, by samplers that can.
+# Where rows are within the cache, either only costs.
 _AHEAD = 6
 # At least this many blocks where the data allow it, so that several threads have chunks to work on.
 _PARALLEL_BLOCKS = 8
@@ -103,12 +104,14 @@ class TripletEngine:
         self.scratch = _sampling.make_scratch(self.n_groups, largest, held)
         self.group_w = np.tile(model.w, (self.n_groups, 1))
         # Each group writes to its row at every step, and other threads to the next ones.
-        self.counts = rows_apart(self.n_groups, self.n_blocks, np.int64)
+        self.bounds = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.cursors = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.last_user = rows_apart(self.n_groups, self.n_blocks, np.int32)
         self.rngs = rows_apart(self.n_groups + 1, 8, np.uint64)
         self.stats = rows_apart(self.n_groups, 8, np.float64)
         self.words = self.word_weights = np.empty(0, np.int32)
+        self.drawn = np.empty((self.n_groups, 0), np.int32)
+        self.drawn_weights = np.empty((self.n_groups, 0), np.float32)
         self.chunks = None
 
     def run_epoch(self, pool):
@@ -203,14 +206,14 @@ class TripletEngine:
         arguments = self.indptr, self.indices
         self._map(
             pool,
-            lambda g: _partition.count_words(self.partition, g, *arguments, self.last_user[g], self.counts[g]),
+            lambda g: _partition.bound_words(self.partition, g, *arguments, self.bounds[g]),
             range(self.n_groups),
         )
-        stops = np.cumsum(self.counts.ravel()).reshape(self.counts.shape)
-        starts = stops - self.counts
-        n_words = int(stops[-1, -1])
+        ends = np.cumsum(self.bounds.ravel()).reshape(self.bounds.shape)
+        starts = ends - self.bounds
+        n_words = int(ends[-1, -1])
         if len(self.words) < n_words:
-            room = n_words + n_words // 50  # how many runs there are varies a little from deal to deal
+            room = n_words + n_words // 50  # how many runs there can be varies a little from deal to deal
             self.words = np.empty(room, np.int32)
             self.word_weights = np.empty(room if len(self.weights) else 0, np.float32)
         self.cursors[:] = starts
@@ -229,7 +232,14 @@ class TripletEngine:
             ),
             range(self.n_groups),
         )
-        self.chunks = _triplet.Chunks(self.words, self.word_weights, starts, stops, self.ahead)
+        stops = self.cursors.copy()
+        longest = int((stops - starts).max())
+        if self.drawn.shape[1] < longest:
+            self.drawn = np.empty((self.n_groups, longest), np.int32)
+            self.drawn_weights = np.empty((self.n_groups, longest), np.float32)
+        self.chunks = _triplet.Chunks(
+            self.words, self.word_weights, starts, stops, self.drawn, self.drawn_weights, self.ahead
+        )
 
     def _positives(self, group):
         """Users and items of the group's training positives, in the order of training."""

@@ -425,6 +425,34 @@ def check_sampler_trained_draws(sampler):
         assert not (seen[users, drawn[users, columns]] > 0).any(), "Positives are drawn."
 
 
+def check_sampler_reads_model(sampler):
+    """Check that what is registered with ``reads_model=False`` draws the same by any model."""
+    from skrec._kernels._partition import make_partition
+    from skrec._kernels._rng import seed_states
+    from skrec._kernels._sampling import make_scratch, reads_model, sample_many, zero_model
+    from skrec.losses import HingeLoss
+
+    fitted = _fitted(sampler)
+    if fitted._in_python:
+        return
+    matrix, model = fitted.matrix_, zero_model(_N_USERS, _N_ITEMS)
+    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    partition = make_partition(indptr, _N_ITEMS, 1, 1)
+    state = fitted._as_sampled(model, np.random.default_rng(0), partition)._make_state(partition, HingeLoss())
+    if reads_model(state):
+        return
+    users = np.repeat(np.flatnonzero(np.diff(indptr)), 50).astype(np.int32)
+    drawn = []
+    for scores in (0.0, np.random.default_rng(0).normal(size=(_N_ITEMS, 1))):
+        model.U[:], model.V[:] = 1.0, scores
+        scratch = make_scratch(1, _N_ITEMS, fitted._scratch_size)
+        drawn.append(np.empty(len(users), np.int32))
+        seen = indptr, indices, matrix.data.astype(np.int8)
+        positives = indices[indptr[users]]
+        sample_many(state, users, positives, *seen, partition.items, model, scratch, seed_states(0, 1)[0], drawn[-1])
+    assert (drawn[0] == drawn[1]).all(), "It is registered with reads_model=False, and draws differ by the model."
+
+
 _CHECKS = (
     check_sampler_parameters,
     check_sampler_clone,
@@ -444,4 +472,5 @@ _CHECKS = (
     check_sampler_search,
     check_sampler_partial_fit,
     check_sampler_trained_draws,
+    check_sampler_reads_model,
 )

@@ -11,7 +11,7 @@ from skrec._kernels._partition import (
     EXPLICIT,
     KNOWN,
     TRAIN,
-    count_words,
+    bound_words,
     cut_users,
     deal_items,
     fill_words,
@@ -41,16 +41,16 @@ def cut(matrix, weights, n_groups, n_blocks, seed=0):
     last_user = np.empty(n_blocks, np.int32)
     chunks = []
     for group in range(n_groups):
-        counts = np.empty(n_blocks, np.int64)
-        count_words(partition, group, indptr, indices, last_user, counts)
-        stops = np.cumsum(counts)
-        cursors = stops - counts
-        words = np.zeros(stops[-1], np.int32)
-        word_weights = np.zeros(stops[-1] if len(weights) else 0, np.float32)
-        fill_words(partition, group, indptr, indices, matrix.data, weights, last_user, cursors, words, word_weights)
-        np.testing.assert_array_equal(cursors, stops)
+        bounds = np.empty(n_blocks, np.int64)
+        bound_words(partition, group, indptr, indices, bounds)
+        starts = np.cumsum(bounds) - bounds
+        stops = starts.copy()
+        words = np.zeros(bounds.sum(), np.int32)
+        word_weights = np.zeros(len(words) if len(weights) else 0, np.float32)
+        fill_words(partition, group, indptr, indices, matrix.data, weights, last_user, stops, words, word_weights)
+        assert (stops - starts <= bounds).all()
         for b in range(n_blocks):
-            place = slice(stops[b] - counts[b], stops[b])
+            place = slice(starts[b], stops[b])
             chunks.append((group, b, words[place], word_weights[place]))
     return partition, chunks
 

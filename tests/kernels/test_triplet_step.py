@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skrec._kernels._losses import BPR, HINGE, LOGISTIC, LossState
-from skrec._kernels._partition import KNOWN, TRAIN, count_words, fill_words, make_partition
+from skrec._kernels._partition import KNOWN, TRAIN, bound_words, fill_words, make_partition
 from skrec._kernels._rng import seed_states
 from skrec._kernels._sampling import Model, UniformState, WARPState, make_scratch
 from skrec._kernels._triplet import LOSS, STEPS, WEIGHT, ZERO, Chunks, _round_and_group, train_chunks
@@ -45,17 +45,20 @@ def copied(state):
     return type(state)(*(value.copy() if isinstance(value, np.ndarray) else value for value in state))
 
 
-def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS, n_epochs=1):
+def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS, n_epochs=1, ahead=1):
     """Run the kernel over the one user's row; return the statistics. `model` and `optimizer` change in place."""
     indptr = np.array([0, 0, 4, 4])
     weights = np.empty(0, np.float32) if weight is None else np.full(4, weight, np.float32)
     partition = make_partition(indptr, N_ITEMS, 1, 1)
-    counts, last_user = np.empty(1, np.int64), np.empty(1, np.int32)
-    count_words(partition, 0, indptr, ROW_ITEMS, last_user, counts)
-    words = np.empty(counts[0], np.int32)
+    bounds, last_user, stops = np.empty(1, np.int64), np.empty(1, np.int32), np.zeros(1, np.int64)
+    bound_words(partition, 0, indptr, ROW_ITEMS, bounds)
+    words = np.empty(bounds[0], np.int32)
     word_weights = np.empty(len(words) if len(weights) else 0, np.float32)
-    fill_words(partition, 0, indptr, ROW_ITEMS, kinds, weights, last_user, np.zeros(1, np.int64), words, word_weights)
-    chunks = Chunks(words, word_weights, np.zeros((1, 1), np.int64), counts.reshape(1, 1), ahead=1)
+    fill_words(partition, 0, indptr, ROW_ITEMS, kinds, weights, last_user, stops, words, word_weights)
+    drawn = np.empty((1, len(words)), np.int32)
+    chunks = Chunks(
+        words, word_weights, np.zeros((1, 1), np.int64), stops.reshape(1, 1), drawn, drawn.astype(np.float32), ahead
+    )
     stats, group_w = np.zeros((1, 8)), model.w[None].copy()
     for epoch in range(n_epochs):
         train_chunks(

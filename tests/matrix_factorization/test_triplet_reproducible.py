@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 from skrec import TripletMF
-from skrec.matrix_factorization._engine import choose_cut
+from skrec.matrix_factorization._engine import TripletEngine, choose_cut
 from skrec.samplers import BaseSampler, MixedSampler, PopularitySampler, UniformSampler, WARPSampler
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,38 @@ def test_the_data_are_cut_into_eight_blocks_so_that_threads_have_work(large):
 def test_number_of_threads_changes_nothing(large, one_thread, name, n_jobs):
     model = clone(MODELS[name]).set_params(n_jobs=n_jobs).fit(*large)
     assert learnt(model) == one_thread[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("ahead", [1, 6])
+def test_to_ask_memory_for_rows_ahead_and_to_draw_before_training_changes_nothing(
+    large, one_thread, name, ahead, monkeypatch
+):
+    make = TripletEngine.__init__
+
+    def make_with_ahead(engine, *args, **kwargs):
+        make(engine, *args, **kwargs)
+        assert engine.ahead == 0  # what `one_thread` was learnt with
+        engine.ahead = ahead
+
+    monkeypatch.setattr(TripletEngine, "__init__", make_with_ahead)
+    assert learnt(clone(MODELS[name]).fit(*large)) == one_thread[name]
+
+
+def test_rows_are_asked_for_ahead_where_a_chunk_is_beyond_the_cache(monkeypatch):
+    aheads = []
+    make = TripletEngine.__init__
+
+    def make_and_note(engine, *args, **kwargs):
+        make(engine, *args, **kwargs)
+        aheads.append(engine.ahead)
+
+    monkeypatch.setattr(TripletEngine, "__init__", make_and_note)
+    rng = np.random.default_rng(0)
+    for n_users in (100, 10_000):
+        X = np.unique(np.column_stack([rng.integers(0, n_users, 20_000), rng.integers(0, 50, 20_000)]), axis=0)
+        TripletMF(n_components=32, max_iter=1, random_state=0).fit(X)
+    assert aheads[0] == 0 and aheads[1] > 0
 
 
 def test_threads_can_come_from_the_parallel_config(large, one_thread):

@@ -9,7 +9,16 @@ import pytest
 from sklearn.base import clone
 
 from skrec import samplers
-from skrec.samplers import BaseSampler, MixedSampler, UniformSampler, any_admitted, next_below, register_draw
+from skrec.samplers import (
+    BaseSampler,
+    MixedSampler,
+    UniformSampler,
+    any_admitted,
+    draw_uniform,
+    next_below,
+    register_draw,
+    score,
+)
 from skrec.utils.estimator_checks import check_sampler, parametrize_with_sampler_checks, sampler_checks_generator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "samplers"))
@@ -96,6 +105,23 @@ class NeverNone(BaseSampler):
         return FirstState(self._excludes)
 
 
+class HiddenState(NamedTuple):
+    excludes: int
+
+
+@register_draw(HiddenState, reads_model=False)
+def draw_hidden(state, u, i, s_pos, pool, model, rng):
+    first, other = draw_uniform(pool, rng), draw_uniform(pool, rng)
+    if min(first, other) < 0 or score(model, u, pool.items[pool.start + first]) >= 0.0:
+        return first, 1.0
+    return other, 1.0
+
+
+class ReadsInSecret(BaseSampler):
+    def _make_state(self, partition, loss):
+        return HiddenState(self._excludes)
+
+
 @pytest.mark.parametrize(
     ("sampler", "check"),
     [
@@ -105,6 +131,7 @@ class NeverNone(BaseSampler):
         (OtherLaw(), "check_sampler_law"),
         (DrawsTheExcluded(), "check_sampler_exclusion"),
         (NeverNone(), "check_sampler_user_with_every_item"),
+        (ReadsInSecret(), "check_sampler_reads_model"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseSampler) else value,
 )
