@@ -5,7 +5,7 @@
 
 Every run is a line of RAW (benchmarks/results/study.jsonl), and one that is there is not run again, so that the study
 can be stopped at any time. `--summary` writes what the documentation shows, benchmarks/samplers/results/study.json,
-from whatever has run.
+from whatever has run; rows of it whose runs are not in RAW stay.
 
 - main: 32 components, triplets with each sampler and groups (every positive of a user against every negative) with each
   source of shared negatives; GMF and cosine, BPR and hinge. `steps`: every contestant has seen each positive at most
@@ -442,6 +442,20 @@ def describe(runs, baseline, metrics):
     return {**out, "seeds": len(runs)}
 
 
+IDENTITY = ("data", "kind", "similarity", "loss", "name", "budget")
+
+
+def keep_other_rows(summary):
+    """Put the rows of the stored summary that nothing in this one replaces before its own."""
+    if not SUMMARY.exists():
+        return
+    stored = json.loads(SUMMARY.read_text())
+    for part, rows in summary.items():
+        if isinstance(rows, list):
+            own = {tuple(map(row.get, IDENTITY)) for row in rows}
+            rows[:0] = [row for row in stored[part] if tuple(map(row.get, IDENTITY)) not in own]
+
+
 def summarise(record):
     summary = {"machine": common.machine(), "epochs": EPOCHS, "timing": [], "main": [], "srns": [], "explicit": []}
     groups = {}
@@ -468,6 +482,7 @@ def summarise(record):
         row |= {"epoch": one["epoch"], "learning_rate": one["learning_rate"], "l2": one["l2"]}
         summary["main"].append({**row, **describe(runs, baseline, METRICS)})
     summary["srns"] = summarise_srns(record)
+    keep_other_rows(summary)
     SUMMARY.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         f' "{name}": [\n  ' + ",\n  ".join(map(json.dumps, part)) + "\n ]"
