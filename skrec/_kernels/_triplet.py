@@ -159,7 +159,7 @@ def _train_chunk(
     drawn, drawn_weights = chunks.drawn[group], chunks.drawn_weights[group]
     size = item_stop - item_start
     mark[:size] = 0
-    draws_ahead = ahead > 0 and not reads_model(sampler)
+    draws_ahead = drawn.shape[0] > 0 and not reads_model(sampler)
     if draws_ahead:
         _draw_chunk(
             words, items, item_start, size, mark, explicit, kept, kept_scores, model, sampler, rng, drawn, drawn_weights

@@ -233,10 +233,11 @@ class TripletEngine:
             range(self.n_groups),
         )
         stops = self.cursors.copy()
-        longest = int((stops - starts).max())
-        if self.drawn.shape[1] < longest:
-            self.drawn = np.empty((self.n_groups, longest), np.int32)
-            self.drawn_weights = np.empty((self.n_groups, longest), np.float32)
+        if self.ahead and self.n_blocks > 1:  # a single block would have to hold the draws of a whole epoch
+            longest = int((stops - starts).max())
+            if self.drawn.shape[1] < longest:
+                self.drawn = np.empty((self.n_groups, longest), np.int32)
+                self.drawn_weights = np.empty((self.n_groups, longest), np.float32)
         self.chunks = _triplet.Chunks(
             self.words, self.word_weights, starts, stops, self.drawn, self.drawn_weights, self.ahead
         )
