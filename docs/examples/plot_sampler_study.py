@@ -49,7 +49,7 @@ def draw(similarity, loss, metric="ndcg@20"):
         ax.set(title=titles[name], xlabel=f"{metric} over uniform")
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
-    ax.legend(fontsize="small", loc="lower left")
+    fig.legend(*ax.get_legend_handles_labels(), fontsize="small", loc="outside upper left", ncols=2)
     return fig
 
 
