@@ -131,7 +131,7 @@ def pool_of(partition, b):
     )
 
 
-@pytest.mark.parametrize("n_blocks", [2, 8])
+@pytest.mark.parametrize("n_blocks", [2, pytest.param(8, marks=pytest.mark.trains)])
 def test_over_blocks_the_rank_in_the_catalogue_keeps_its_law(n_blocks):
     from skrec._kernels._partition import deal_items, make_partition
     from skrec._kernels._rng import seed_states

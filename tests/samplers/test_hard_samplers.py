@@ -65,6 +65,7 @@ def test_one_of_the_top_m_follows_the_law_of_order_statistics(top_m, n_candidate
     assert chisquare(counts, np.diff(at_most) * N_DRAWS).pvalue > 1e-3
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("top_m", [1, 3])
 def test_candidates_are_never_seen_items(top_m):
     scores, seen = scores_in_any_order(), np.zeros((2, N), int)

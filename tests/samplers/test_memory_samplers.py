@@ -288,6 +288,7 @@ def test_excluded_explicit_negatives_are_remembered_where_they_may_be(sampler):
     assert [sorted(row) for row in memories(begun(admitting, seen, [np.zeros(4)]))] == [[1, 2, 3]] * 2
 
 
+@pytest.mark.trains
 @each_sampler
 def test_the_memory_takes_the_bytes_that_are_stated(sampler):
     n_components = 16
@@ -536,6 +537,7 @@ def test_without_anything_unobserved_nothing_is_drawn(sampler, X):
     assert (model.sampler_.memory_ == -1).all()
 
 
+@pytest.mark.trains
 @each_sampler
 def test_a_user_with_every_item_is_passed_over_among_others(sampler):
     X = np.vstack([interactions(), [[60, i] for i in range(40)]])

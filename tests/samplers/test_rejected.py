@@ -48,7 +48,7 @@ def test_what_the_user_has_come_to_like_is_not_drawn_though_it_was_rejected_once
     assert set(RejectedSampler(rejected).fit(seen).sample([0], 20)[0]) == {-1}
 
 
-@pytest.mark.parametrize("n_left", [1, 3])
+@pytest.mark.parametrize("n_left", [1, pytest.param(3, marks=pytest.mark.trains)])
 def test_a_long_list_of_which_little_is_left_is_drawn_from_alike(n_left):
     seen = np.ones((1, 500), int)
     seen[0, :n_left] = 0
