@@ -45,7 +45,7 @@ def copied(state):
     return type(state)(*(value.copy() if isinstance(value, np.ndarray) else value for value in state))
 
 
-def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS, n_epochs=1, ahead=1):
+def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS, n_epochs=1):
     """Run the kernel over the one user's row; return the statistics. `model` and `optimizer` change in place."""
     indptr = np.array([0, 0, 4, 4])
     weights = np.empty(0, np.float32) if weight is None else np.full(4, weight, np.float32)
@@ -56,9 +56,8 @@ def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS,
     word_weights = np.empty(len(words) if len(weights) else 0, np.float32)
     fill_words(partition, 0, indptr, ROW_ITEMS, kinds, weights, last_user, stops, words, word_weights)
     drawn = np.empty((1, len(words)), np.int32)
-    chunks = Chunks(
-        words, word_weights, np.zeros((1, 1), np.int64), stops.reshape(1, 1), drawn, drawn.astype(np.float32), ahead
-    )
+    starts, drawn_weights = np.zeros((1, 1), np.int64), np.empty(drawn.shape, np.float32)
+    chunks = Chunks(words, word_weights, starts, stops.reshape(1, 1), drawn, drawn_weights, ahead=1)
     stats, group_w = np.zeros((1, 8)), model.w[None].copy()
     for epoch in range(n_epochs):
         train_chunks(
