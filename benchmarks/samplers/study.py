@@ -228,8 +228,8 @@ def best_within(curves, budget):
 def time_epochs(record, data, train, rounds, only):
     """CPU time of an epoch of every contestant over that of a uniform triplet epoch."""
     contestants = {("triplets", name): ("cosine", "hinge", name) for name in TRIPLETS}
-    losses = ["hinge"] if data == "ml-1m-m1" else ["hinge", "bpr"]
-    contestants |= {("groups", f"{loss}, {name}"): ("cosine", loss, name) for loss in losses for name in GROUPS}
+    for loss in ("hinge", "bpr"):
+        contestants |= {("groups", f"{loss}, {name}"): ("cosine", loss, name) for name in GROUPS}
 
     def seconds(kind, key, n):
         settings = settings_of(data, kind, *key)
@@ -548,7 +548,8 @@ def main():
     parser.add_argument("--pieces", nargs="+", choices=pieces, default=pieces)
     parser.add_argument("--data", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--kinds", nargs="+", choices=["triplets", "groups"], default=["triplets", "groups"])
-    parser.add_argument("--families", type=int, default=len(FAMILIES), help="so many of the similarities and losses")
+    families = {f"{similarity}-{loss}": (similarity, loss) for similarity, loss in FAMILIES}
+    parser.add_argument("--families", nargs="+", choices=list(families), default=list(families))
     parser.add_argument("--only", nargs="+", help="contestants of timing, main and srns")
     parser.add_argument("--seeds", type=int, default=N_SEEDS)
     parser.add_argument("--rounds", type=int, default=3, help="of the timing")
@@ -566,7 +567,8 @@ def main():
         record.path.unlink(missing_ok=True)
         record.lines.clear()
         SUMMARY = common.RESULTS / "study-quick.json"
-        options.data, options.seeds, options.rounds, options.families = ["ml-100k"], 1, 1, 1
+        options.data, options.seeds, options.rounds = ["ml-100k"], 1, 1
+        options.families = options.families[:1]
         EPOCHS["ml-100k"] = 3
         for contestants, kept in ((TRIPLETS, 3), (GROUPS, 1), (SRNS, 2)):
             for name in list(contestants)[kept:]:
@@ -578,7 +580,7 @@ def main():
                 continue
             for kind in options.kinds:
                 names = [n for n in (TRIPLETS if kind == "triplets" else GROUPS) if n in (options.only or [n])]
-                compare(record, data, kind, FAMILIES[: options.families], names, options.seeds)
+                compare(record, data, kind, [families[f] for f in options.families], names, options.seeds)
         if piece == "srns":
             on = "ml-100k" if options.quick else "ml-1m-m1"
             compare_srns(record, on, [2, 3] if options.quick else [5, 10, 15, 20, 30], options.seeds, options.only)
