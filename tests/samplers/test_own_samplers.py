@@ -114,18 +114,23 @@ def test_a_numba_sampler_draws_from_its_own_state():
     assert not matrix().toarray()[np.arange(N_USERS)[:, None], drawn].any()
 
 
-@pytest.mark.parametrize("sampler", [NextItemSampler(), LowSampler(below=5)], ids=["python", "numba"])
-def test_own_samplers_work_in_a_mixture_in_a_fit(sampler):
+@pytest.mark.parametrize(
+    ("sampler", "loss"),
+    [(NextItemSampler(), "hinge"), (LowSampler(below=5), SquaredLoss(target=0.5))],
+    ids=["python", "numba"],
+)
+def test_own_samplers_work_in_a_mixture_in_a_fit(sampler, loss):
     mixed = MixedSampler([("easy", UniformSampler(), 0.5), ("own", sampler, 0.5)])
-    one, same = fit(sampler=mixed), fit(sampler=clone(mixed))
+    one, same = fit(sampler=mixed, loss=loss), fit(sampler=clone(mixed), loss=loss)
     np.testing.assert_array_equal(one.item_factors_, same.item_factors_)
-    assert not np.array_equal(one.item_factors_, fit(sampler=UniformSampler()).item_factors_)
+    assert not np.array_equal(one.item_factors_, fit(sampler=UniformSampler(), loss=loss).item_factors_)
 
 
 def test_own_samplers_pickle_with_the_model():
-    model = fit(sampler=MixedSampler([("low", LowSampler(below=2), 1.0)]), loss=SquaredLoss(target=0.5))
+    mixed = MixedSampler([("easy", UniformSampler(), 0.5), ("low", LowSampler(below=2), 0.5)])
+    model = fit(sampler=mixed, loss=SquaredLoss(target=0.5))
     again = pickle.loads(pickle.dumps(model))
-    assert again.sampler_.samplers_[0][1].below == 2
+    assert again.sampler_.samplers_[1][1].below == 2
     np.testing.assert_array_equal(again.item_factors_, model.item_factors_)
 
 
