@@ -199,6 +199,7 @@ def test_other_bad_input_is_named():
         m.novelty_at_k([[1.0, 0.0]], [1])
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("n_jobs", [2, 3])
 def test_threads_change_nothing(n_jobs):
     rng = np.random.default_rng(3)

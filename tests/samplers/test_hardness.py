@@ -32,10 +32,10 @@ ALL = 200  # candidates enough to meet every item
     [
         (0.5, 0.1, 0.4, -2.0, 0.667),  # 0.4 / 0.6
         (1.9, 0.1, 0.6, -2.0, 0.3),  # a strong positive: easier
-        (0.0, 0.1, 0.4, -2.0, 4.0),  # a weak one: hard
-        (0.5, 0.5, 0.4, -2.0, 0.4),
-        (1.5, 0.5, 0.2, -3.0, 0.05),  # 0.2 / 2^2
-        (3.5, 0.5, 0.8, -1.5, 0.4),  # 0.8 / sqrt(4)
+        pytest.param(0.0, 0.1, 0.4, -2.0, 4.0, marks=pytest.mark.trains),  # a weak one: hard
+        pytest.param(0.5, 0.5, 0.4, -2.0, 0.4, marks=pytest.mark.trains),
+        pytest.param(1.5, 0.5, 0.2, -3.0, 0.05, marks=pytest.mark.trains),  # 0.2 / 2^2
+        pytest.param(3.5, 0.5, 0.8, -1.5, 0.4, marks=pytest.mark.trains),  # 0.8 / sqrt(4)
     ],
 )
 def test_the_candidate_nearest_to_the_target_is_drawn(s_pos, alpha, beta, p, target):
