@@ -43,7 +43,9 @@ def test_epoch_e_has_e_less_one_hard_negatives_beside_the_easy_ones():
         assert hard == pytest.approx((n_epochs - 1) / (8 + n_epochs - 1))
 
 
-@pytest.mark.parametrize(("epoch", "n_easy"), [(0, 4), (1, 100), (4, 4)])
+@pytest.mark.parametrize(
+    ("epoch", "n_easy"), [(0, 4), (1, 100), (4, 4), pytest.param(30, 10, marks=pytest.mark.trains)]
+)
 def test_draws_hold_the_share_of_the_epoch(epoch, n_easy):
     from skrec._kernels._partition import make_partition
     from skrec._kernels._sampling import zero_model
