@@ -61,6 +61,17 @@ fig = draw("cosine", "hinge")
 fig = draw("gmf", "bpr")
 
 # %%
+# With the hinge instead.
+
+fig = draw("gmf", "hinge")
+
+# %%
+# Cosines with BPR: a cosine is at most 1, so that BPR never stops to push what is ranked well already. Uniform
+# negatives are at their weakest here, and hard ones make up for nearly all of it.
+
+fig = draw("cosine", "bpr")
+
+# %%
 # For which items?
 # ----------------
 # AUC of the test positives of popular, middling and rare items, each bucket with a third of the training positives.
