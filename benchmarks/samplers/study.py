@@ -266,8 +266,6 @@ def compare(record, data, kind, families, names, seeds):
     steps = EPOCHS[data]
     for similarity, loss in families:
         guides = GUIDES.get((kind, similarity), [])
-        if kind == "groups" and ("timing", data, kind, f"{loss}, all") not in record.lines:
-            continue
         guided = []  # settings that the guides have chosen
         for name in [*guides, *(name for name in names if name not in guides)]:
             ratio = ratio_of(record, data, kind, loss, name)
