@@ -157,7 +157,7 @@ def test_popularity_share_is_the_share_of_places_that_the_head_takes():
     assert m.popularity_share_at_k(y_score, popularity, k=2) == 0.25
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_popularity_share_is_a_third_when_items_are_shown_as_often_as_they_occur():
     rng = np.random.default_rng(0)
     popularity = rng.zipf(1.6, size=500).clip(max=300)
@@ -199,7 +199,7 @@ def test_other_bad_input_is_named():
         m.novelty_at_k([[1.0, 0.0]], [1])
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize("n_jobs", [2, 3])
 def test_threads_change_nothing(n_jobs):
     rng = np.random.default_rng(3)

@@ -66,7 +66,7 @@ _SETTINGS = {
 }
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_ctr_ranker_learns_click_rates_behind_the_position_where_the_pairs_alone_cannot(counts):
     ids, truth, shown, clicks, _ = counts
     pair, place = np.nonzero(shown)
@@ -83,7 +83,7 @@ def test_ctr_ranker_learns_click_rates_behind_the_position_where_the_pairs_alone
     assert np.mean(np.abs(rate - truth)) < np.mean(np.abs(pairs_alone - truth))
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_expected_examinations_as_weights_give_the_rates_of_what_is_looked_at(counts):
     ids, truth, shown, clicks, looked = counts
     examined, k = shown @ looked, clicks.sum(axis=1)

@@ -157,7 +157,7 @@ def test_no_users_and_no_items_are_undefined():
         assert np.isnan(average_user_roc_auc([], [], users=[]))
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_callable_and_threads_give_the_same_numbers(n_jobs):
     y_true, y_score, exclude = make_problem(5, n_users=1000, n_items=50)

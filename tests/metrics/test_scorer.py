@@ -195,7 +195,7 @@ def test_repr_is_the_call():
     assert repr(scorer) == "make_ranking_scorer(['auc', 'map@3'], negatives='explicit', n_jobs=2)"
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize("n_jobs", [2, -1])
 def test_numbers_are_equal_for_any_number_of_threads(n_jobs):
     rng = np.random.default_rng(5)

@@ -34,7 +34,7 @@ def test_selects_what_a_stable_sort_puts_first(k, n_levels, dtype):
     assert_same_selection(rng.integers(n_levels, size=(5, 257)).astype(dtype), k)
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @settings(max_examples=50)
 @given(
     block=arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(-2, 2).map(float)),

@@ -131,7 +131,7 @@ def pool_of(partition, b):
     )
 
 
-@pytest.mark.parametrize("n_blocks", [2, pytest.param(8, marks=pytest.mark.trains)])
+@pytest.mark.parametrize("n_blocks", [2, pytest.param(8, marks=pytest.mark.wants_jit)])
 def test_over_blocks_the_rank_in_the_catalogue_keeps_its_law(n_blocks):
     from skrec._kernels._partition import deal_items, make_partition
     from skrec._kernels._rng import seed_states
@@ -189,7 +189,7 @@ def test_blocks_are_no_smaller_than_the_law_allows():
     assert AdaptiveOversamplingSampler(scale=1e-9).fit(seen)._max_blocks == 1
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize(
     "parameters", [{}, {"similarity": "dot", "loss": "bpr", "item_bias": True}, {"similarity": "gmf"}]
 )

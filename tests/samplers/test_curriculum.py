@@ -44,7 +44,7 @@ def test_epoch_e_has_e_less_one_hard_negatives_beside_the_easy_ones():
 
 
 @pytest.mark.parametrize(
-    ("epoch", "n_easy"), [(0, 4), (1, 100), (4, 4), pytest.param(30, 10, marks=pytest.mark.trains)]
+    ("epoch", "n_easy"), [(0, 4), (1, 100), (4, 4), pytest.param(30, 10, marks=pytest.mark.wants_jit)]
 )
 def test_draws_hold_the_share_of_the_epoch(epoch, n_easy):
     from skrec._kernels._partition import make_partition

@@ -65,7 +65,7 @@ def test_one_of_the_top_m_follows_the_law_of_order_statistics(top_m, n_candidate
     assert chisquare(counts, np.diff(at_most) * N_DRAWS).pvalue > 1e-3
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize("top_m", [1, 3])
 def test_candidates_are_never_seen_items(top_m):
     scores, seen = scores_in_any_order(), np.zeros((2, N), int)
@@ -182,7 +182,7 @@ def test_warp_in_a_mixture_sees_the_score_of_the_positive():
     assert set(drawn.ravel().tolist()) == {1}
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_a_mixture_holds_its_shares_of_hard_and_easy_negatives():
     scores = scores_in_any_order()
     mixed = MixedSampler(

@@ -32,10 +32,10 @@ ALL = 200  # candidates enough to meet every item
     [
         (0.5, 0.1, 0.4, -2.0, 0.667),  # 0.4 / 0.6
         (1.9, 0.1, 0.6, -2.0, 0.3),  # a strong positive: easier
-        pytest.param(0.0, 0.1, 0.4, -2.0, 4.0, marks=pytest.mark.trains),  # a weak one: hard
-        pytest.param(0.5, 0.5, 0.4, -2.0, 0.4, marks=pytest.mark.trains),
-        pytest.param(1.5, 0.5, 0.2, -3.0, 0.05, marks=pytest.mark.trains),  # 0.2 / 2^2
-        pytest.param(3.5, 0.5, 0.8, -1.5, 0.4, marks=pytest.mark.trains),  # 0.8 / sqrt(4)
+        pytest.param(0.0, 0.1, 0.4, -2.0, 4.0, marks=pytest.mark.wants_jit),  # a weak one: hard
+        pytest.param(0.5, 0.5, 0.4, -2.0, 0.4, marks=pytest.mark.wants_jit),
+        pytest.param(1.5, 0.5, 0.2, -3.0, 0.05, marks=pytest.mark.wants_jit),  # 0.2 / 2^2
+        pytest.param(3.5, 0.5, 0.8, -1.5, 0.4, marks=pytest.mark.wants_jit),  # 0.8 / sqrt(4)
     ],
 )
 def test_the_candidate_nearest_to_the_target_is_drawn(s_pos, alpha, beta, p, target):
@@ -72,7 +72,7 @@ def test_a_user_with_every_item_has_no_negative():
     assert HardnessAdaptiveSampler().fit(np.ones((1, 5))).sample([0], 4).tolist() == [[-1] * 4]
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_a_larger_beta_is_harder_in_training():
     X, y = make_interactions(return_X_y=True, random_state=0)
     given = {"n_components": 8, "max_iter": 5, "random_state": 0}

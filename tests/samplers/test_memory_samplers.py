@@ -288,7 +288,7 @@ def test_excluded_explicit_negatives_are_remembered_where_they_may_be(sampler):
     assert [sorted(row) for row in memories(begun(admitting, seen, [np.zeros(4)]))] == [[1, 2, 3]] * 2
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_the_memory_takes_the_bytes_that_are_stated(sampler):
     n_components = 16
@@ -429,7 +429,7 @@ def test_in_a_mixture_each_has_a_memory_of_its_own_and_the_bits_stay_the_same(mo
     assert np.isfinite(one.item_factors_).all() and len(one.sampler_.samplers_[2][1]._past) == 4
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_a_fit_of_several_blocks_learns(sampler, monkeypatch):
     monkeypatch.setattr("skrec.matrix_factorization._engine._CHUNK_ROWS", 4)
@@ -438,7 +438,7 @@ def test_a_fit_of_several_blocks_learns(sampler, monkeypatch):
     assert model.loss_curve_[-1] < 0.7 * model.loss_curve_[0]
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_the_drawn_are_harder_than_uniform_negatives(sampler):
     model = fit(sampler, max_iter=15)
@@ -452,7 +452,7 @@ def test_the_drawn_are_harder_than_uniform_negatives(sampler):
     assert hardness(model.sampler_) > hardness(UniformSampler().fit(model.interactions_)) + 0.1
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_a_fit_leaves_the_given_sampler_alone_and_shares_nothing_with_another_fit(sampler):
     given = clone(sampler)
@@ -464,7 +464,7 @@ def test_a_fit_leaves_the_given_sampler_alone_and_shares_nothing_with_another_fi
     assert not np.shares_memory(one.sampler_.memory_, two.sampler_.memory_)
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_looking_at_a_sampler_does_not_change_it(sampler):
     model = fit(sampler)
@@ -502,7 +502,7 @@ def test_partial_fit_goes_on_with_the_memory_for_known_users_and_items(sampler):
     assert np.isfinite(model.user_factors_).all()
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_warm_start_goes_on_as_if_there_had_been_no_stop(sampler):
     X = interactions()
@@ -513,7 +513,7 @@ def test_warm_start_goes_on_as_if_there_had_been_no_stop(sampler):
     np.testing.assert_array_equal(parts.item_factors_, whole.item_factors_)
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_a_first_fit_with_another_sampler_is_gone_on_from(sampler):
     model = fit(DynamicSampler(), warm_start=True)
@@ -537,7 +537,7 @@ def test_without_anything_unobserved_nothing_is_drawn(sampler, X):
     assert (model.sampler_.memory_ == -1).all()
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @each_sampler
 def test_a_user_with_every_item_is_passed_over_among_others(sampler):
     X = np.vstack([interactions(), [[60, i] for i in range(40)]])

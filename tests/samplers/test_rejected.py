@@ -48,7 +48,7 @@ def test_what_the_user_has_come_to_like_is_not_drawn_though_it_was_rejected_once
     assert set(RejectedSampler(rejected).fit(seen).sample([0], 20)[0]) == {-1}
 
 
-@pytest.mark.parametrize("n_left", [1, pytest.param(3, marks=pytest.mark.trains)])
+@pytest.mark.parametrize("n_left", [1, pytest.param(3, marks=pytest.mark.wants_jit)])
 def test_a_long_list_of_which_little_is_left_is_drawn_from_alike(n_left):
     seen = np.ones((1, 500), int)
     seen[0, :n_left] = 0
@@ -134,7 +134,7 @@ def test_a_recommender_may_know_other_users_and_items_and_name_its_columns():
         assert not isinstance(given, FrozenEstimator) or (drawn[~known] == -1).all()
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_in_a_mixture_those_without_a_list_get_easy_negatives_and_others_by_the_ratio():
     matrix = np.zeros((2, 50), int)
     mixed = MixedSampler([("easy", UniformSampler(), 100), ("hard", RejectedSampler([[0, 7]]), 1)])
@@ -207,7 +207,7 @@ def test_a_band_of_the_whole_catalogue_is_uniform():
     assert chisquare(np.bincount(drawn[0], minlength=25)).pvalue > 1e-3
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_of_a_wide_band_all_items_are_as_likely_over_the_epochs():
     scores = np.random.default_rng(0).standard_normal((1, 60))
     sampler = RankBandSampler(first=1, last=30, n_kept=5).fit(np.zeros((1, 60)))

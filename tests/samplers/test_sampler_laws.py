@@ -66,7 +66,7 @@ def test_an_item_without_positives_counts_as_half_a_positive():
     np.testing.assert_allclose(sampler.prob_, [2 / 3, 1 / 6, 1 / 6])
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 @pytest.mark.parametrize("name", STATIC)
 def test_the_law_holds_for_a_user_who_has_seen_nearly_everything(name):
     # Rejection gives up after some tries; what then finds an item must not favour any (here item 0, behind the gap).

@@ -435,7 +435,7 @@ def test_shared_draws_give_the_same_bits_for_any_number_of_threads(sampler):
         np.testing.assert_array_equal(one.user_factors_, other.user_factors_)
 
 
-@pytest.mark.trains
+@pytest.mark.wants_jit
 def test_in_batch_negatives_with_logq_correction_beat_those_without_where_popularity_counts():
     X, y = make_interactions(return_X_y=True, random_state=0)
     liked = np.asarray(X)[np.asarray(y) > 0][:, :2]
