@@ -29,15 +29,15 @@ def draw_recorded(state, u, i, s_pos, pool, model, rng):
     position, weight = draw(state.inner, u, i, s_pos, pool, model, rng)
     if position >= 0:
         item = pool.items[pool.start + position]
-        own = score(model, u, item)
+        own = score(model, u, pool, position)
         state.totals[DRAWS] += 1
         state.totals[HITS] += state.hidden[u, item]
         state.totals[CHANCE] += state.chance[u]
         for _ in range(N_COMPARED):
-            other = pool.items[pool.start + draw_uniform(pool, rng)]
-            if other != item:
+            other = draw_uniform(pool, rng)
+            if other != position:
                 state.totals[COMPARED] += 1
-                state.totals[LOWER] += score(model, u, other) < own
+                state.totals[LOWER] += score(model, u, pool, other) < own
     return position, weight
 
 

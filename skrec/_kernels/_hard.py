@@ -60,11 +60,11 @@ def make_oversampling_state(excludes, log_ratio, partition, n_rows):
 
 
 @kernel
-def _coordinate(model, row, item):
+def _coordinate(model, row, j):
     if row == model.U.shape[1]:
-        return model.bias[item]
-    x = model.V[item, row]
-    return x * model.v_scale[item] if model.cosine else x
+        return model.bias[j]
+    x = model.V[j, row]
+    return x * model.v_scale[j] if model.cosine else x
 
 
 @kernel
@@ -76,7 +76,7 @@ def _user_coordinate(model, row, u):
 
 
 @kernel(inline=False)
-def refresh_orders(state, b, items, start, size, model):
+def refresh_orders(state, b, start, size, model):
     """Sort the items of block b by each coordinate, and measure how far the coordinate spreads.
 
     Cost: O(n_rows * size). Coordinates that agree to a 65,535th of their range keep the order of their positions.
@@ -85,7 +85,7 @@ def refresh_orders(state, b, items, start, size, model):
     pairs, sorted_once = state.pairs[0, start : start + size], state.pairs[1, start : start + size]
     for row in range(state.orders.shape[0]):
         for p in range(size):
-            keys[p] = _coordinate(model, row, items[start + p])
+            keys[p] = _coordinate(model, row, start + p)
         total, squares, least, largest = 0.0, 0.0, keys[0], keys[0]
         for p in range(size):
             x = keys[p]
@@ -146,7 +146,7 @@ def draw_oversampling_state(state, u, i, s_pos, pool, model, rng):
     """Draw a coordinate and a rank in its order, again while the item is excluded."""
     b = np.int64(state.block[pool.items[pool.start]])
     if state.left[b] <= 0:
-        refresh_orders(state, b, pool.items, pool.start, pool.size, model)
+        refresh_orders(state, b, pool.start, pool.size, model)
         state.left[b] = np.int64(pool.size * state.period)
         state.user[b] = -1
     state.left[b] -= 1
@@ -193,7 +193,7 @@ def draw_hardness_state(state, u, i, s_pos, pool, model, rng):
         position = draw_uniform(pool, rng)
         if position < 0:
             break
-        distance = abs(np.float64(score(model, u, pool.items[pool.start + position])) - target)
+        distance = abs(np.float64(score(model, u, pool, position)) - target)
         if best < 0 or distance < nearest:
             best, nearest = position, distance
     return best, 1.0

@@ -16,7 +16,7 @@ from skrec._kernels._jit import kernel
 from skrec._kernels._losses import softplus_grad
 from skrec._kernels._partition import EXPLICIT
 from skrec._kernels._rng import next_below, next_float, shuffle
-from skrec._kernels._sampling import draw_uniform, is_excluded, register_draw, score
+from skrec._kernels._sampling import draw_uniform, is_excluded, register_draw, row_score, score
 from skrec._kernels._topk import top_k_row
 
 # What stands for 1 in the fixed point of `values`.
@@ -142,7 +142,7 @@ def _keep_by_score(u, n, size, model, inverse_temperature, scratch, rng):
     if n <= size:
         return n
     for k in range(n):
-        key = math.log(-math.log(next_float(rng))) - inverse_temperature * score(model, u, scratch.items[k])
+        key = math.log(-math.log(next_float(rng))) - inverse_temperature * row_score(model, u, scratch.items[k])
         # Held within the finite numbers: the largest are looked for, and NaN would never be found.
         scratch.keys[k] = max(key, -_LARGE) if key < _LARGE else _LARGE
     n_dropped = n - size
@@ -279,13 +279,13 @@ def expected_preference(first, last, indptr, indices, kinds, model, bounds, item
         for t in range(indptr[u], indptr[u + 1]):
             if taken < n and kinds[t] > 0:
                 if passed == taken * n_positives // n:
-                    positive_scores[taken] = score(model, u - first, indices[t])
+                    positive_scores[taken] = row_score(model, u - first, indices[t])
                     taken += 1
                 passed += 1
         for place in range(bounds[u], bounds[u + 1]):
             total = np.float32(0.0)
             if items[place] >= 0:
-                own = score(model, u - first, items[place])
+                own = row_score(model, u - first, items[place])
                 for k in range(n):
                     total += _logistic(own - positive_scores[k])
             known = n > 0 and items[place] >= 0
@@ -356,11 +356,10 @@ def draw_variance_state(state, u, i, s_pos, pool, model, rng):
     best, best_value = np.int64(-1), np.float32(0.0)
     for k in range(min(n, state.n_candidates)):
         place = first + (offset + k if offset + k < n else offset + k - n)
-        item = state.items[place]
-        position = np.int64(state.position[item])
+        position = np.int64(state.position[state.items[place]])
         if is_excluded(pool, position):
             continue
-        value = _logistic(score(model, u, item) - s_pos) + state.alpha * np.float32(state.values[place])
+        value = _logistic(score(model, u, pool, position) - s_pos) + state.alpha * np.float32(state.values[place])
         if best < 0 or value > best_value:
             best, best_value = position, value
     if best < 0:

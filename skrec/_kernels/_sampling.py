@@ -20,8 +20,9 @@ _MAX_REDRAWS = 32
 class Model(NamedTuple):
     """Parameters of a factorisation; a kernel scores with them and, in a step, changes them.
 
-    The score of (u, j) is ``sum_k w[k] * U[u, k] * V[j, k]``, times ``u_scale[u] * v_scale[j]`` (the inverse norms)
-    where `cosine`, plus ``bias[j]`` where `biased`.
+    The score of user u and the item in row j is ``sum_k w[k] * U[u, k] * V[j, k]``, times ``u_scale[u] * v_scale[j]``
+    (the inverse norms) where `cosine`, plus ``bias[j]`` where `biased`. In training the items' rows are in the order of
+    the blocks, see :class:`Pool`.
     """
 
     U: np.ndarray  # (n_users, n_components) float32
@@ -38,8 +39,9 @@ class Model(NamedTuple):
 class Pool(NamedTuple):
     """The items that a draw chooses from, and which of them the user has been seen with.
 
-    Position p of the block is item ``items[start + p]``. The user's positives carry ``mark[p] == stamp``, the explicit
-    negatives ``stamp + 1``; `excludes` says which may not be drawn: bit 0 the positives, bit 1 the explicit negatives.
+    Position p of the block is item ``items[start + p]``, in row ``start + p`` of the model. The user's positives carry
+    ``mark[p] == stamp``, the explicit negatives ``stamp + 1``; `excludes` says which may not be drawn: bit 0 the
+    positives, bit 1 the explicit negatives.
     """
 
     items: np.ndarray  # (n_items,) int32, all blocks
@@ -178,7 +180,7 @@ def _constant(answer):
 
 @kernel
 def similarity(model, u, j):
-    """Score of user u and item j without the item's bias."""
+    """Score of user u and the item in row j of the model, without the item's bias."""
     total = np.float32(0.0)
     if model.weighted:
         for k in range(model.U.shape[1]):
@@ -192,9 +194,15 @@ def similarity(model, u, j):
 
 
 @kernel
-def score(model, u, j):
-    """Score of user u and item j."""
+def row_score(model, u, j):
+    """Score of user u and the item in row j of the model."""
     return similarity(model, u, j) + model.bias[j] if model.biased else similarity(model, u, j)
+
+
+@kernel
+def score(model, u, pool, position):
+    """Score of user u and the item at a position of the pool."""
+    return row_score(model, u, pool.start + position)
 
 
 @kernel
@@ -361,7 +369,7 @@ def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
             position = draw_uniform(pool, rng)
             if position < 0:
                 return np.int64(-1), 1.0
-            candidate_score = score(model, u, pool.items[pool.start + position])
+            candidate_score = score(model, u, pool, position)
             if best < 0 or candidate_score > best_score:
                 best, best_score = position, candidate_score
         return best, 1.0
@@ -371,7 +379,7 @@ def draw_dynamic_state(state, u, i, s_pos, pool, model, rng):
         position = draw_uniform(pool, rng)
         if position < 0:
             return np.int64(-1), 1.0
-        candidate_score = score(model, u, pool.items[pool.start + position])
+        candidate_score = score(model, u, pool, position)
         if n_top == state.top_m and candidate_score <= top_score[n_top - 1]:
             continue
         at = n_top if n_top < state.top_m else state.top_m - 1
@@ -397,7 +405,7 @@ def draw_warp_state(state, u, i, s_pos, pool, model, rng):
     threshold = s_pos - state.margin
     for t in range(1, state.rank_weight.shape[0]):
         position = next_below(rng, pool.size)
-        if score(model, u, pool.items[pool.start + position]) > threshold and not is_excluded(pool, position):
+        if score(model, u, pool, position) > threshold and not is_excluded(pool, position):
             return position, state.rank_weight[t]
     return np.int64(-1), 0.0
 
@@ -534,7 +542,7 @@ def sample_many(state, users, positives, indptr, indices, kinds, items, model, s
             scratch.kept[0],
             scratch.kept_scores[0],
         )
-        s_pos = score(model, u, i) if i >= 0 else np.float32(0.0)
+        s_pos = row_score(model, u, i) if i >= 0 else np.float32(0.0)
         position, _ = draw(state, u, i, s_pos, pool, model, rng)
         out[k] = position
     unmark_user(indptr, indices, marked, mark)

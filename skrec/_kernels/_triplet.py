@@ -71,7 +71,7 @@ class Chunks(NamedTuple):
     weights: np.ndarray  # (n_words,) float32, or empty
     starts: np.ndarray  # (n_groups, n_blocks) int64
     stops: np.ndarray
-    drawn: np.ndarray  # (n_groups, longest chunk) int32, or empty: negatives drawn ahead, for the chunk at work
+    drawn: np.ndarray  # (n_groups, longest chunk) int32, or empty: rows of negatives drawn ahead, for the chunk at work
     drawn_weights: np.ndarray  # the same, float32: weights of their steps
     ahead: int  # how many words before it is trained on a row is asked for; 0: never
 
@@ -94,7 +94,7 @@ def _mark_run(words, at, stamp, mark, explicit):
 
 @kernel
 def _draw_chunk(words, items, item_start, size, mark, explicit, kept, kept_scores, model, sampler, rng, drawn, weights):
-    """Draw a negative for each positive among `words`: fill `drawn` with items, -1 for none, and `weights`."""
+    """Draw a negative for each positive among `words`: fill `drawn` with rows, -1 for none, and `weights`."""
     stamp = np.int64(1)
     t = 0
     while t < words.shape[0]:
@@ -108,13 +108,13 @@ def _draw_chunk(words, items, item_start, size, mark, explicit, kept, kept_score
                 i = np.int64(items[item_start + (words[at] >> 2)])
                 position, weight = draw(sampler, u, i, np.float32(0.0), pool, model, rng)
                 if position >= 0:
-                    drawn[at], weights[at] = items[item_start + position], weight
+                    drawn[at], weights[at] = item_start + position, weight
         stamp += 2
         t = end
 
 
 @kernel
-def _look_ahead(words, at, drawn, draws_ahead, items, item_start, model, optimizer):
+def _look_ahead(words, at, drawn, draws_ahead, item_start, model, optimizer):
     """Ask for what the word `at` will need, if there is one: rows of its user, or of its item and its negative."""
     if at >= words.shape[0]:
         return
@@ -125,10 +125,10 @@ def _look_ahead(words, at, drawn, draws_ahead, items, item_start, model, optimiz
         if remembers:
             prefetch_row(optimizer.U1, ~word)
         return
-    item = items[item_start + (word >> 2)]
-    prefetch_row(model.V, item)
+    i = item_start + (word >> 2)
+    prefetch_row(model.V, i)
     if remembers:
-        prefetch_row(optimizer.V1, item)
+        prefetch_row(optimizer.V1, i)
     if draws_ahead and drawn[at] >= 0:
         prefetch_row(model.V, drawn[at])
         if remembers:
@@ -170,7 +170,7 @@ def _train_chunk(
     while t < n_words:
         u = ~words[t]
         if ahead > 0:
-            _look_ahead(words, t + ahead, drawn, draws_ahead, items, item_start, model, optimizer)
+            _look_ahead(words, t + ahead, drawn, draws_ahead, item_start, model, optimizer)
         t += 1
         end, n_explicit = t, 0
         if draws_ahead:
@@ -181,17 +181,17 @@ def _train_chunk(
         pool = Pool(items, item_start, size, mark, stamp, sampler.excludes, explicit, n_explicit, kept, kept_scores)
         for at in range(t, end):
             if ahead > 0:
-                _look_ahead(words, at + ahead, drawn, draws_ahead, items, item_start, model, optimizer)
+                _look_ahead(words, at + ahead, drawn, draws_ahead, item_start, model, optimizer)
             if words[at] & 3 != TRAIN:
                 continue
-            i = np.int64(items[item_start + (words[at] >> 2)])
+            i = item_start + (words[at] >> 2)
             bias_pos = model.bias[i] if model.biased else np.float32(0.0)
             s_pos = similarity(model, u, i) if reads_positive_score(sampler) else np.float32(0.0)
             if draws_ahead:
                 j, weight = np.int64(drawn[at]), np.float64(drawn_weights[at])
             else:
-                position, weight = draw(sampler, u, i, s_pos + bias_pos, pool, model, rng)
-                j = np.int64(items[item_start + position]) if position >= 0 else np.int64(-1)
+                position, weight = draw(sampler, u, np.int64(items[i]), s_pos + bias_pos, pool, model, rng)
+                j = item_start + position if position >= 0 else np.int64(-1)
             if j < 0 or j == i:  # where positives are admitted: an item is no negative of itself
                 continue
             if reads_positive_score(sampler):
@@ -257,7 +257,8 @@ def train_chunks(
     items : ndarray of shape (n_items,), int32
         Items in block order; block b is items[item_starts[b]:item_starts[b + 1]].
     model, optimizer : namedtuple
-        Changed in place, in the rows of the chunks' users and items.
+        Changed in place, in the rows of the chunks' users and items. The items' rows are in block order too, so that
+        threads do not write to neighbours.
     group_w : ndarray of shape (n_groups, n_components), float32
         Component weights; changed where the model is `weighted`, each group its own copy.
     sampler, loss : namedtuple

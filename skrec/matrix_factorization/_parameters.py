@@ -14,6 +14,11 @@ _CODES = {"sgd": SGD, "adagrad": ADAGRAD, "adam": ADAM}
 _ADAGRAD_START = 1e-2
 
 
+# Fields that have a row an item, or none.
+_MODEL_ITEMS = "V", "bias", "v_scale"
+_OPTIMIZER_ITEMS = "V1", "V2", "v_steps", "bias1", "bias2"
+
+
 class Parameters(NamedTuple):
     """What training changes."""
 
@@ -133,6 +138,25 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     return Parameters(model, optimizer)
 
 
+def with_dealt_items(model, optimizer):
+    """Return a model and an optimizer with item rows of their own, to be dealt in another order.
+
+    Returns
+    -------
+    model : Model
+    optimizer : Optimizer
+    tables : list of (ndarray, ndarray)
+        Each table of items and the one to deal its rows to.
+    """
+    tables, parts = [], []
+    for part, names in (model, _MODEL_ITEMS), (optimizer, _OPTIMIZER_ITEMS):
+        own = {name: getattr(part, name) for name in names if len(getattr(part, name))}
+        dealt = {name: aligned_empty(table.shape, table.dtype) for name, table in own.items()}
+        tables += [(own[name], dealt[name]) for name in own]
+        parts.append(part._replace(**dealt))
+    return *parts, tables
+
+
 def product_model(user_factors, item_factors, item_biases):
     """Return a model whose scores are the products of some vectors, plus biases."""
     nothing = np.empty(0, np.float32)
@@ -162,7 +186,7 @@ def _carry_over(new, old, user_ids, item_ids):
     pairs = [(new.model.U, before.model.U, users), (new.model.V, before.model.V, items)]
     pairs += [(new.model.bias, before.model.bias, items)]
     for name, codes in [("U1", users), ("U2", users), ("u_steps", users)] + [
-        (name, items) for name in ("V1", "V2", "v_steps", "bias1", "bias2")
+        (name, items) for name in _OPTIMIZER_ITEMS
     ]:
         pairs.append((getattr(new.optimizer, name), getattr(before.optimizer, name), codes))
     same_optimizer = before.optimizer.code == new.optimizer.code

@@ -150,10 +150,11 @@ def test_over_blocks_the_rank_in_the_catalogue_keeps_its_law(n_blocks):
     for _ in range(400):  # each deal is an epoch, each block as likely as the others
         deal_items(partition, rngs[0])
         state = sampler._make_state(partition, None)
+        dealt = parameters._replace(V=parameters.V[partition.items])
         for b in range(n_blocks):
             pool = pool_of(partition, b)
             for _ in range(24 // n_blocks):
-                position, _ = draw(state, 0, -1, np.float32(0), pool, parameters, rngs[0])
+                position, _ = draw(state, 0, -1, np.float32(0), pool, dealt, rngs[0])
                 ranks.append(rank[partition.items[pool.start + position]])
     ranks = np.array(ranks)
     lam = scale * n

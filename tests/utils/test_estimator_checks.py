@@ -112,7 +112,7 @@ class HiddenState(NamedTuple):
 @register_draw(HiddenState, reads_model=False)
 def draw_hidden(state, u, i, s_pos, pool, model, rng):
     first, other = draw_uniform(pool, rng), draw_uniform(pool, rng)
-    if min(first, other) < 0 or score(model, u, pool.items[pool.start + first]) >= 0.0:
+    if min(first, other) < 0 or score(model, u, pool, first) >= 0.0:
         return first, 1.0
     return other, 1.0
 
