@@ -68,6 +68,30 @@ def deal_items(partition, rng):
 
 
 @kernel(inline=False)
+def permute_rows(table, order, carried, moved):
+    """Permute the rows of a table in place: row r becomes what row ``order[r]`` was.
+
+    `carried` is scratch like a row, `moved` bool scratch of one value a row. Cost: a read and a write of the table.
+    """
+    moved[:] = False
+    for first in range(order.shape[0]):
+        if moved[first]:
+            continue
+        for k in range(table.shape[1]):
+            carried[k] = table[first, k]
+        row = np.int64(first)
+        while order[row] != first:  # along the cycle that begins here
+            other = np.int64(order[row])
+            for k in range(table.shape[1]):
+                table[row, k] = table[other, k]
+            moved[row] = True
+            row = other
+        for k in range(table.shape[1]):
+            table[row, k] = carried[k]
+        moved[row] = True
+
+
+@kernel(inline=False)
 def bound_words(partition, group, indptr, indices, bounds):
     """Bound the words of each chunk of a group: its interactions, and as many runs as there can be.
 

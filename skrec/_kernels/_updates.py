@@ -7,7 +7,8 @@ combinations of the three rows:
 
 with b the loss derivatives (times the inverse norms for cosine) and a the l2 penalty (less the projection on the row
 for cosine, algorithm notes: each cosine gradient is orthogonal to its own row). All three steps use the rows as they
-were before.
+were before. The functions of the optimisers get the rows of the user, `U`, the positive, `P`, and the negative, `N`;
+the item of a positive is not its own negative.
 """
 
 import math
@@ -42,52 +43,52 @@ class Optimizer(NamedTuple):
     bias2: np.ndarray
 
 
-@kernel
-def sgd_rows(U, V, w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate):
+@kernel(distinct=True)
+def sgd_rows(U, P, N, w, a_u, a_i, a_j, b_i, b_j, rate):
     """Plain step on three rows."""
-    for k in range(U.shape[1]):
-        x, p, n, c = U[u, k], V[i, k], V[j, k], w[k]
-        U[u, k] = x - rate * (a_u * x + c * (b_i * p + b_j * n))
-        V[i, k] = p - rate * (a_i * p + b_i * c * x)
-        V[j, k] = n - rate * (a_j * n + b_j * c * x)
+    for k in range(U.shape[0]):
+        x, p, n, c = U[k], P[k], N[k], w[k]
+        U[k] = x - rate * (a_u * x + c * (b_i * p + b_j * n))
+        P[k] = p - rate * (a_i * p + b_i * c * x)
+        N[k] = n - rate * (a_j * n + b_j * c * x)
 
 
-@kernel
-def adagrad_rows(U, V, U1, V1, w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate):
+@kernel(distinct=True)
+def adagrad_rows(U, P, N, U1, P1, N1, w, a_u, a_i, a_j, b_i, b_j, rate):
     """AdaGrad step on three rows, one accumulator per component (Duchi et al., JMLR 12, 2011)."""
-    for k in range(U.shape[1]):
-        x, p, n, c = U[u, k], V[i, k], V[j, k], w[k]
+    for k in range(U.shape[0]):
+        x, p, n, c = U[k], P[k], N[k], w[k]
         gx = a_u * x + c * (b_i * p + b_j * n)
         gp = a_i * p + b_i * c * x
         gn = a_j * n + b_j * c * x
-        sx = U1[u, k] + gx * gx
-        sp = V1[i, k] + gp * gp
-        sn = V1[j, k] + gn * gn
-        U1[u, k], V1[i, k], V1[j, k] = sx, sp, sn
-        U[u, k] = x - rate * gx / np.sqrt(sx)
-        V[i, k] = p - rate * gp / np.sqrt(sp)
-        V[j, k] = n - rate * gn / np.sqrt(sn)
+        sx = U1[k] + gx * gx
+        sp = P1[k] + gp * gp
+        sn = N1[k] + gn * gn
+        U1[k], P1[k], N1[k] = sx, sp, sn
+        U[k] = x - rate * gx / np.sqrt(sx)
+        P[k] = p - rate * gp / np.sqrt(sp)
+        N[k] = n - rate * gn / np.sqrt(sn)
 
 
-@kernel
-def adam_rows(U, V, U1, V1, U2, V2, w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate_u, rate_i, rate_j):
+@kernel(distinct=True)
+def adam_rows(U, P, N, U1, P1, N1, U2, P2, N2, w, a_u, a_i, a_j, b_i, b_j, rate_u, rate_i, rate_j):
     """Lazy Adam step on three rows: rows not in the triplet keep their moments (Kingma and Ba, ICLR 2015)."""
-    for k in range(U.shape[1]):
-        x, p, n, c = U[u, k], V[i, k], V[j, k], w[k]
+    for k in range(U.shape[0]):
+        x, p, n, c = U[k], P[k], N[k], w[k]
         gx = a_u * x + c * (b_i * p + b_j * n)
         gp = a_i * p + b_i * c * x
         gn = a_j * n + b_j * c * x
-        mx = _BETA1 * U1[u, k] + (np.float32(1) - _BETA1) * gx
-        mp = _BETA1 * V1[i, k] + (np.float32(1) - _BETA1) * gp
-        mn = _BETA1 * V1[j, k] + (np.float32(1) - _BETA1) * gn
-        qx = _BETA2 * U2[u, k] + (np.float32(1) - _BETA2) * gx * gx
-        qp = _BETA2 * V2[i, k] + (np.float32(1) - _BETA2) * gp * gp
-        qn = _BETA2 * V2[j, k] + (np.float32(1) - _BETA2) * gn * gn
-        U1[u, k], V1[i, k], V1[j, k] = mx, mp, mn
-        U2[u, k], V2[i, k], V2[j, k] = qx, qp, qn
-        U[u, k] = x - rate_u * mx / (np.sqrt(qx) + _EPSILON)
-        V[i, k] = p - rate_i * mp / (np.sqrt(qp) + _EPSILON)
-        V[j, k] = n - rate_j * mn / (np.sqrt(qn) + _EPSILON)
+        mx = _BETA1 * U1[k] + (np.float32(1) - _BETA1) * gx
+        mp = _BETA1 * P1[k] + (np.float32(1) - _BETA1) * gp
+        mn = _BETA1 * N1[k] + (np.float32(1) - _BETA1) * gn
+        qx = _BETA2 * U2[k] + (np.float32(1) - _BETA2) * gx * gx
+        qp = _BETA2 * P2[k] + (np.float32(1) - _BETA2) * gp * gp
+        qn = _BETA2 * N2[k] + (np.float32(1) - _BETA2) * gn * gn
+        U1[k], P1[k], N1[k] = mx, mp, mn
+        U2[k], P2[k], N2[k] = qx, qp, qn
+        U[k] = x - rate_u * mx / (np.sqrt(qx) + _EPSILON)
+        P[k] = p - rate_i * mp / (np.sqrt(qp) + _EPSILON)
+        N[k] = n - rate_j * mn / (np.sqrt(qn) + _EPSILON)
 
 
 @kernel
@@ -106,21 +107,35 @@ def step_rows(model, optimizer, u, i, j, a_u, a_i, a_j, b_i, b_j):
     """
     rate = np.float32(optimizer.learning_rate)
     if optimizer.code == SGD:
-        sgd_rows(model.U, model.V, model.w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate)
+        sgd_rows(model.U[u], model.V[i], model.V[j], model.w, a_u, a_i, a_j, b_i, b_j, rate)
     elif optimizer.code == ADAGRAD:
-        adagrad_rows(model.U, model.V, optimizer.U1, optimizer.V1, model.w, u, i, j, a_u, a_i, a_j, b_i, b_j, rate)
+        adagrad_rows(
+            model.U[u],
+            model.V[i],
+            model.V[j],
+            optimizer.U1[u],
+            optimizer.V1[i],
+            optimizer.V1[j],
+            model.w,
+            a_u,
+            a_i,
+            a_j,
+            b_i,
+            b_j,
+            rate,
+        )
     else:
         adam_rows(
-            model.U,
-            model.V,
-            optimizer.U1,
-            optimizer.V1,
-            optimizer.U2,
-            optimizer.V2,
+            model.U[u],
+            model.V[i],
+            model.V[j],
+            optimizer.U1[u],
+            optimizer.V1[i],
+            optimizer.V1[j],
+            optimizer.U2[u],
+            optimizer.V2[i],
+            optimizer.V2[j],
             model.w,
-            u,
-            i,
-            j,
             a_u,
             a_i,
             a_j,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._kernels import _partition, _rng, _sampling, _triplet
-from skrec.matrix_factorization._parameters import with_dealt_items
+from skrec.matrix_factorization._parameters import item_tables
 from skrec.utils._cache_lines import rows_apart
 from skrec.utils._threads import effective_n_jobs
 from skrec.utils._validation import kernel_array
@@ -98,12 +98,7 @@ class TripletEngine:
         self.n_groups, self.n_blocks = choose_cut(matrix.nnz, n_items, row_bytes, sampler)
         self.n_threads = _power_of_two(min(effective_n_jobs(n_jobs), self.n_groups)) if self.n_blocks > 1 else 1
         self.partition = _partition.make_partition(self.indptr, n_items, self.n_groups, self.n_blocks)
-        # An epoch's blocks are random items. Were their rows left where they are, those of the blocks of two threads
-        # would lie side by side, and a processor that fetches the neighbours of what it reads would take them from the
-        # other all the time. So an epoch trains on rows that are dealt as the items are; it also finds them faster.
-        self.dealt_model, self.dealt_optimizer, self.tables = model, optimizer, []
-        if self.n_blocks > 1:
-            self.dealt_model, self.dealt_optimizer, self.tables = with_dealt_items(model, optimizer)
+        self.tables = item_tables(model, optimizer) if self.n_blocks > 1 else []
         largest = int(np.diff(self.partition.item_starts).max())
         chunk_bytes = row_bytes * (largest + int(np.diff(self.partition.user_starts).max()))
         self.ahead = _AHEAD if chunk_bytes > 2 * _BLOCK_BYTES else 0
@@ -145,7 +140,26 @@ class TripletEngine:
             self.model, self.epoch, rng, self.partition, lambda call, arguments: self._map(pool, call, arguments)
         )
         state = self.sampler._make_state(self.partition, self.loss)
-        self._deal_rows(pool)
+        items = self.partition.items
+        self._deal_rows(pool, items)
+        try:
+            self._train_all(pool, state)
+        finally:
+            slots = np.empty_like(items)
+            slots[items] = np.arange(len(items), dtype=np.int32)
+            self._deal_rows(pool, slots)
+        self.epoch += 1
+        total = stats.sum(axis=0)
+        n_steps, weight = int(total[_triplet.STEPS]), total[_triplet.WEIGHT]
+        return EpochStatistics(
+            float(total[_triplet.LOSS] / weight) if weight else 0.0,
+            float(total[_triplet.ZERO] / n_steps) if n_steps else 1.0,
+            n_steps,
+        )
+
+    def _train_all(self, pool, state):
+        """Train on every chunk."""
+        rngs, stats = self.rngs, self.stats
         if self.sampler._in_python:
             for group in range(self.n_groups):
                 rng = np.random.default_rng([self.seed, self.epoch, group])
@@ -166,15 +180,6 @@ class TripletEngine:
                     range(self.n_threads),
                 )
                 self._average_w(slice(None))
-        self._collect_rows(pool)
-        self.epoch += 1
-        total = stats.sum(axis=0)
-        n_steps, weight = int(total[_triplet.STEPS]), total[_triplet.WEIGHT]
-        return EpochStatistics(
-            float(total[_triplet.LOSS] / weight) if weight else 0.0,
-            float(total[_triplet.ZERO] / n_steps) if n_steps else 1.0,
-            n_steps,
-        )
 
     def _train(self, rounds, groups, state, rngs, stats):
         p = self.partition
@@ -184,9 +189,9 @@ class TripletEngine:
             (int(groups[0]), int(groups[1])),
             p.items,
             p.item_starts,
-            self.dealt_model,
+            self.model,
             self.group_w,
-            self.dealt_optimizer,
+            self.optimizer,
             state,
             self.loss_state,
             self.scratch,
@@ -194,29 +199,19 @@ class TripletEngine:
             stats,
         )
 
-    def _deal_rows(self, pool):
-        """Copy the items' rows to the order of the blocks."""
-        items, starts = self.partition.items, self.partition.item_starts
+    def _deal_rows(self, pool, order):
+        """Bring the items' rows, in place, into another order: row r becomes that of ``order[r]``.
 
-        def deal(block):
-            slots = slice(starts[block], starts[block + 1])
-            for own, dealt in self.tables:
-                np.take(own, items[slots], axis=0, out=dealt[slots], mode="clip")  # another mode would copy once more
+        An epoch's blocks are random items. Were their rows left where they are, rows that two threads write to would
+        lie side by side, and a processor that fetches the neighbours of what it reads would take them from the other
+        all the time. So an epoch trains on rows that are dealt as the items are.
+        """
 
-        if self.tables:
-            self._map(pool, deal, range(self.n_blocks))
+        def permute(table):
+            carried, moved = np.empty(table.shape[1], np.int32), np.empty(len(table), np.bool_)
+            _partition.permute_rows(table.view(np.int32), order, carried, moved)
 
-    def _collect_rows(self, pool):
-        """Copy them back to the order of the items."""
-        items, starts = self.partition.items, self.partition.item_starts
-
-        def collect(block):
-            slots = slice(starts[block], starts[block + 1])
-            for own, dealt in self.tables:
-                own[items[slots]] = dealt[slots]
-
-        if self.tables:
-            self._map(pool, collect, range(self.n_blocks))
+        self._map(pool, permute, self.tables)
 
     def _average_w(self, groups):
         """Set the component weights to the mean of what the groups have made of them in their own copies."""

@@ -138,23 +138,10 @@ def start_parameters(estimator, user_ids, item_ids, seed, old=None):
     return Parameters(model, optimizer)
 
 
-def with_dealt_items(model, optimizer):
-    """Return a model and an optimizer with item rows of their own, to be dealt in another order.
-
-    Returns
-    -------
-    model : Model
-    optimizer : Optimizer
-    tables : list of (ndarray, ndarray)
-        Each table of items and the one to deal its rows to.
-    """
-    tables, parts = [], []
-    for part, names in (model, _MODEL_ITEMS), (optimizer, _OPTIMIZER_ITEMS):
-        own = {name: getattr(part, name) for name in names if len(getattr(part, name))}
-        dealt = {name: aligned_empty(table.shape, table.dtype) for name, table in own.items()}
-        tables += [(own[name], dealt[name]) for name in own]
-        parts.append(part._replace(**dealt))
-    return *parts, tables
+def item_tables(model, optimizer):
+    """Return the arrays that have a row an item, each of shape (n_items, n) and four bytes a number."""
+    tables = [getattr(model, name) for name in _MODEL_ITEMS] + [getattr(optimizer, name) for name in _OPTIMIZER_ITEMS]
+    return [table.reshape(len(table), -1) for table in tables if len(table)]
 
 
 def product_model(user_factors, item_factors, item_biases):

@@ -16,6 +16,7 @@ from skrec._kernels._partition import (
     deal_items,
     fill_words,
     make_partition,
+    permute_rows,
 )
 from skrec._kernels._rng import seed_states
 
@@ -147,3 +148,18 @@ def test_more_groups_than_users_leave_groups_empty():
     starts = cut_users(np.array([0, 3, 5]), 6)
     assert len(starts) == 7
     assert (np.diff(starts) >= 0).all() and starts[-1] == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n_columns", [1, 5])
+def test_rows_are_permuted_in_place_and_back(n_columns, seed):
+    rng = np.random.default_rng(seed)
+    table = rng.integers(0, 1000, (40, n_columns)).astype(np.int32)
+    order = rng.permutation(40).astype(np.int32)
+    before, carried, moved = table.copy(), np.empty(n_columns, np.int32), np.empty(40, bool)
+    permute_rows(table, order, carried, moved)
+    np.testing.assert_array_equal(table, before[order])
+    permute_rows(table, np.argsort(order).astype(np.int32), carried, moved)
+    np.testing.assert_array_equal(table, before)
+    permute_rows(table, np.arange(40, dtype=np.int32), carried, moved)
+    np.testing.assert_array_equal(table, before)

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 from skrec import TripletMF
 from skrec.matrix_factorization._engine import TripletEngine, choose_cut
-from skrec.samplers import BaseSampler, MixedSampler, PopularitySampler, UniformSampler, WARPSampler
+from skrec.samplers import BaseSampler, MixedSampler, PopularitySampler, RejectedSampler, UniformSampler, WARPSampler
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,3 +175,33 @@ def test_random_state_instance_is_drawn_from_once_a_fit(planted, name):
     first, second = learnt(model.fit(rows)), learnt(model.fit(rows))
     assert first != second
     assert first == learnt(clone(MODELS[name]).set_params(random_state=np.random.RandomState(0)).fit(rows))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adam"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_an_epoch_deals_the_items_rows_and_puts_them_back(similarity, optimizer):
+    # Users of the second half like items of the second half and have nothing to draw from, so that none of these rows
+    # is trained on; all the others are.
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(1000 * 100)[:80_000], 100)
+    X = np.column_stack([users, items + 100 * (users >= 500)])
+    listed = np.column_stack([np.repeat(np.arange(500), 100), np.tile(np.arange(100), 500)])
+    model = TripletMF(
+        8,
+        similarity=similarity,
+        loss="bpr",
+        item_bias=True,
+        sampler=RejectedSampler(listed),
+        optimizer=optimizer,
+        max_iter=2,
+        random_state=0,
+    )
+    start, trained = clone(model).set_params(max_iter=0).fit(X), model.fit(X)
+    assert choose_cut(len(X), 200, 64, trained.sampler_)[1] > 1
+    for name in ("user_factors_", "item_factors_", "item_biases_"):
+        before, after = getattr(start, name), getattr(trained, name)
+        same = (before == after).reshape(len(after), -1).all(axis=1)
+        np.testing.assert_array_equal(same, np.arange(len(after)) >= len(after) // 2)
+    # What an optimiser remembers of a row has gone its way too: half of the training goes on to the same end.
+    halves = clone(model).set_params(max_iter=1, warm_start=True)
+    np.testing.assert_allclose(halves.fit(X).fit(X).item_factors_, trained.item_factors_, atol=1e-4)
