@@ -120,10 +120,9 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
             item = indices[t]
             b = partition.block[item]
             at = cursors[b]
-            if last_user[b] != u:
-                last_user[b] = u
-                words[at] = ~u
-                at += 1
+            words[at] = ~u
+            at += last_user[b] != u
+            last_user[b] = u
             words[at] = (partition.position[item] << 2) | (kinds[t] & 3)
             if weighted:
                 word_weights[at] = weights[t]
