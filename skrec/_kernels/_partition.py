@@ -37,6 +37,28 @@ def cut_users(indptr, n_groups):
     return np.concatenate([[0], inner, [n_users]]).astype(np.int64)
 
 
+def count_items(partition, indptr, indices):
+    """Count each group's interactions with each item: (n_groups, n_items) int32; the sums for a single block."""
+    starts = indptr[partition.user_starts]
+    if len(partition.item_starts) == 2:
+        return np.diff(starts)[:, None]
+    counts = np.empty((len(starts) - 1, len(partition.items)), np.int32)
+    for row, start, stop in zip(counts, starts[:-1], starts[1:], strict=True):
+        row[:] = np.bincount(indices[start:stop], minlength=counts.shape[1])
+    return counts
+
+
+def bound_words(partition, counts):
+    """Bound the words of each chunk, (n_groups, n_blocks) int64: its interactions, and as many runs as there can be.
+
+    Cost: a read of `counts`, see :func:`count_items`, where to count a deal's chunks would read every interaction.
+    """
+    if counts.shape[1] > 1:  # sums in float64, exact
+        counts = np.stack([np.bincount(partition.block, weights=row) for row in counts])
+    n_rows = counts.astype(np.int64)
+    return n_rows + np.minimum(n_rows, np.diff(partition.user_starts)[:, None])
+
+
 def make_partition(indptr, n_items, n_groups, n_blocks):
     """Allocate a partition; the items are in their own order until :func:`deal_items` is called."""
     items = np.arange(n_items, dtype=np.int32)
@@ -92,26 +114,12 @@ def permute_rows(table, order, carried, moved):
 
 
 @kernel(inline=False)
-def bound_words(partition, group, indptr, indices, bounds):
-    """Bound the words of each chunk of a group: its interactions, and as many runs as there can be.
-
-    `bounds` (n_blocks,) int64 is filled. It is written to at every interaction: no other thread should write next to
-    it. Cost: one random read per interaction.
-    """
-    first, last = partition.user_starts[group], partition.user_starts[group + 1]
-    bounds[:] = 0
-    for t in range(indptr[first], indptr[last]):
-        bounds[partition.block[indices[t]]] += 1
-    for b in range(bounds.shape[0]):
-        bounds[b] += min(bounds[b], last - first)
-
-
-@kernel(inline=False)
 def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cursors, words, word_weights):
     """Write the words of a group's chunks from `cursors` (n_blocks,) int64 on, in the order of users.
 
     `weights` and `word_weights` are float32 arrays aligned with `indices` and `words`, or empty: every weight is one.
-    `last_user` (n_blocks,) int32 is scratch, `cursors` end behind the chunks; as for `bound_words`, they lie apart.
+    `last_user` (n_blocks,) int32 is scratch, `cursors` end behind the chunks. Both are written to at every interaction:
+    no other thread should write next to them.
     """
     last_user[:] = -1
     weighted = weights.shape[0] > 0

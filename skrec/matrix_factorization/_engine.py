@@ -98,6 +98,7 @@ class TripletEngine:
         self.n_groups, self.n_blocks = choose_cut(matrix.nnz, n_items, row_bytes, sampler)
         self.n_threads = _power_of_two(min(effective_n_jobs(n_jobs), self.n_groups)) if self.n_blocks > 1 else 1
         self.partition = _partition.make_partition(self.indptr, n_items, self.n_groups, self.n_blocks)
+        self.counts = _partition.count_items(self.partition, self.indptr, self.indices)
         self.tables = item_tables(model, optimizer) if self.n_blocks > 1 else []
         largest = int(np.diff(self.partition.item_starts).max())
         chunk_bytes = row_bytes * (largest + int(np.diff(self.partition.user_starts).max()))
@@ -106,7 +107,6 @@ class TripletEngine:
         self.scratch = _sampling.make_scratch(self.n_groups, largest, held)
         self.group_w = np.tile(model.w, (self.n_groups, 1))
         # Each group writes to its row at every step, and other threads to the next ones.
-        self.bounds = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.cursors = rows_apart(self.n_groups, self.n_blocks, np.int64)
         self.last_user = rows_apart(self.n_groups, self.n_blocks, np.int32)
         self.rngs = rows_apart(self.n_groups + 1, 8, np.uint64)
@@ -231,14 +231,9 @@ class TripletEngine:
 
     def _cut(self, pool):
         """Sort the interactions into chunks."""
-        arguments = self.indptr, self.indices
-        self._map(
-            pool,
-            lambda g: _partition.bound_words(self.partition, g, *arguments, self.bounds[g]),
-            range(self.n_groups),
-        )
-        ends = np.cumsum(self.bounds.ravel()).reshape(self.bounds.shape)
-        starts = ends - self.bounds
+        bounds = _partition.bound_words(self.partition, self.counts)
+        ends = np.cumsum(bounds.ravel()).reshape(bounds.shape)
+        starts = ends - bounds
         n_words = int(ends[-1, -1])
         if len(self.words) < n_words:
             room = n_words + n_words // 50  # how many runs there can be varies a little from deal to deal
@@ -250,7 +245,8 @@ class TripletEngine:
             lambda g: _partition.fill_words(
                 self.partition,
                 g,
-                *arguments,
+                self.indptr,
+                self.indices,
                 self.epoch_kinds,
                 self.weights,
                 self.last_user[g],

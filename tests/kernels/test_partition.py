@@ -12,6 +12,7 @@ from skrec._kernels._partition import (
     KNOWN,
     TRAIN,
     bound_words,
+    count_items,
     cut_users,
     deal_items,
     fill_words,
@@ -41,9 +42,9 @@ def cut(matrix, weights, n_groups, n_blocks, seed=0):
     deal_items(partition, seed_states(seed, 1)[0])
     last_user = np.empty(n_blocks, np.int32)
     chunks = []
-    for group in range(n_groups):
-        bounds = np.empty(n_blocks, np.int64)
-        bound_words(partition, group, indptr, indices, bounds)
+    every_bound = bound_words(partition, count_items(partition, indptr, indices))
+    assert every_bound.shape == (n_groups, n_blocks) and every_bound.sum() <= 2 * matrix.nnz
+    for group, bounds in enumerate(every_bound):
         starts = np.cumsum(bounds) - bounds
         stops = starts.copy()
         words = np.zeros(bounds.sum(), np.int32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skrec._kernels._losses import BPR, HINGE, LOGISTIC, LossState
-from skrec._kernels._partition import KNOWN, TRAIN, bound_words, fill_words, make_partition
+from skrec._kernels._partition import KNOWN, TRAIN, fill_words, make_partition
 from skrec._kernels._rng import seed_states
 from skrec._kernels._sampling import Model, UniformState, WARPState, make_scratch
 from skrec._kernels._triplet import LOSS, STEPS, WEIGHT, ZERO, Chunks, _round_and_group, train_chunks
@@ -50,9 +50,8 @@ def train(model, optimizer, loss, *, weight=None, sampler=None, kinds=ROW_KINDS,
     indptr = np.array([0, 0, 4, 4])
     weights = np.empty(0, np.float32) if weight is None else np.full(4, weight, np.float32)
     partition = make_partition(indptr, N_ITEMS, 1, 1)
-    bounds, last_user, stops = np.empty(1, np.int64), np.empty(1, np.int32), np.zeros(1, np.int64)
-    bound_words(partition, 0, indptr, ROW_ITEMS, bounds)
-    words = np.empty(bounds[0], np.int32)
+    last_user, stops = np.empty(1, np.int32), np.zeros(1, np.int64)
+    words = np.empty(len(ROW_ITEMS) + 1, np.int32)
     word_weights = np.empty(len(words) if len(weights) else 0, np.float32)
     fill_words(partition, 0, indptr, ROW_ITEMS, kinds, weights, last_user, stops, words, word_weights)
     drawn = np.empty((1, len(words)), np.int32)
