@@ -23,7 +23,7 @@ import numpy as np
 
 N_COMPONENTS = 64
 MEMORY_TARGET, LINEAR_TARGET = 2.5, 0.3
-MOST_TIMES = 10  # the epochs of the largest size
+MOST_TIMES = 10  # as many epochs as of the largest size
 
 
 def peak_memory():

@@ -128,7 +128,7 @@ def fill_words(partition, group, indptr, indices, kinds, weights, last_user, cur
             item = indices[t]
             b = partition.block[item]
             at = cursors[b]
-            words[at] = ~u
+            words[at] = ~u  # overwritten within a run: where runs begin no branch could be predicted
             at += last_user[b] != u
             last_user[b] = u
             words[at] = (partition.position[item] << 2) | (kinds[t] & 3)

@@ -106,45 +106,18 @@ def step_rows(model, optimizer, u, i, j, a_u, a_i, a_j, b_i, b_j):
     Cost: a read and a write of the three rows, and of what the optimiser remembers of them.
     """
     rate = np.float32(optimizer.learning_rate)
+    U, P, N, w = model.U[u], model.V[i], model.V[j], model.w
     if optimizer.code == SGD:
-        sgd_rows(model.U[u], model.V[i], model.V[j], model.w, a_u, a_i, a_j, b_i, b_j, rate)
-    elif optimizer.code == ADAGRAD:
-        adagrad_rows(
-            model.U[u],
-            model.V[i],
-            model.V[j],
-            optimizer.U1[u],
-            optimizer.V1[i],
-            optimizer.V1[j],
-            model.w,
-            a_u,
-            a_i,
-            a_j,
-            b_i,
-            b_j,
-            rate,
-        )
-    else:
-        adam_rows(
-            model.U[u],
-            model.V[i],
-            model.V[j],
-            optimizer.U1[u],
-            optimizer.V1[i],
-            optimizer.V1[j],
-            optimizer.U2[u],
-            optimizer.V2[i],
-            optimizer.V2[j],
-            model.w,
-            a_u,
-            a_i,
-            a_j,
-            b_i,
-            b_j,
-            adam_rate(optimizer.u_steps, u, rate),
-            adam_rate(optimizer.v_steps, i, rate),
-            adam_rate(optimizer.v_steps, j, rate),
-        )
+        sgd_rows(U, P, N, w, a_u, a_i, a_j, b_i, b_j, rate)
+        return
+    U1, P1, N1 = optimizer.U1[u], optimizer.V1[i], optimizer.V1[j]
+    if optimizer.code == ADAGRAD:
+        adagrad_rows(U, P, N, U1, P1, N1, w, a_u, a_i, a_j, b_i, b_j, rate)
+        return
+    U2, P2, N2 = optimizer.U2[u], optimizer.V2[i], optimizer.V2[j]
+    rate_u = adam_rate(optimizer.u_steps, u, rate)
+    rate_i, rate_j = adam_rate(optimizer.v_steps, i, rate), adam_rate(optimizer.v_steps, j, rate)
+    adam_rows(U, P, N, U1, P1, N1, U2, P2, N2, w, a_u, a_i, a_j, b_i, b_j, rate_u, rate_i, rate_j)
 
 
 @kernel
